@@ -1,0 +1,276 @@
+"""What goes in and what comes out: `Frame`, `InsertionPrior` and every result type.
+
+Results never share memory with the pipeline's buffers and are never changed after they are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide._validation import (
+    validate_number,
+    validate_pixels,
+    validate_point,
+    validate_positive,
+    validate_region,
+)
+from usguide.errors import InputError
+from usguide.geometry import ImageGeometry, Point, insertion_angle_deg
+from usguide.intensity import full_scale_of
+
+EntrySide = Literal["left", "right", "top", "any"]
+ENTRY_SIDES: tuple[EntrySide, ...] = ("left", "right", "top", "any")
+
+
+class TrackState(StrEnum):
+    """What the pipeline says about the needle."""
+
+    SEARCHING = "SEARCHING"
+    TRACKING = "TRACKING"
+    COASTING = "COASTING"
+    LOST = "LOST"
+
+
+class InputState(StrEnum):
+    """What the pipeline says about its input."""
+
+    OK = "OK"
+    FROZEN = "FROZEN"
+    STALE = "STALE"
+    INVALID = "INVALID"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One B-mode picture with its place in space and time.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W) or (H, W, 3 or 4)
+        uint8, uint16 or float, finite. Never changed by usguide.
+    geometry : ImageGeometry
+        Of the whole delivered frame.
+    timestamp_s : float
+        Presentation time in seconds.
+    index : int
+        Position in the recording or stream, from 0.
+    region : (int, int, int, int), optional
+        ``x, y, width, height`` in px of the ultrasound image within the frame.
+    full_scale : float, optional
+        White; needed for floating-point pixels.
+    transforms : mapping of str to ndarray (4, 4)
+        Named poses that came with the frame.
+    status : str
+        What the source says of the frame: ``"OK"`` or ``"INVALID"``.
+
+    Raises
+    ------
+    InvalidFrameError, InputError
+        When one of them is not what it must be.
+    """
+
+    pixels: NDArray[Any]
+    geometry: ImageGeometry
+    timestamp_s: float = 0.0
+    index: int = 0
+    region: tuple[int, int, int, int] | None = None
+    full_scale: float | None = None
+    transforms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    status: str = "OK"
+
+    def __post_init__(self) -> None:
+        pixels = validate_pixels(self.pixels, name="frame", colour=True)
+        full_scale_of(pixels, self.full_scale)
+        validate_number(self.timestamp_s, name="timestamp_s")
+        if self.region is not None:
+            object.__setattr__(self, "region", validate_region(self.region, pixels.shape))
+        object.__setattr__(self, "pixels", pixels)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) in px."""
+        return int(self.pixels.shape[0]), int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class InsertionPrior:
+    """What is known of the needle before it is seen.
+
+    Parameters
+    ----------
+    entry_side : {"left", "right", "top", "any"}
+        The edge of the image where the shaft comes in.
+    angle_deg : (float, float)
+        Lowest and highest insertion angle; -90 to 90.
+    needle_diameter_mm : float
+        Outer diameter.
+    entry_mm : (float, float), optional
+        Where the shaft enters the image, if known.
+    """
+
+    entry_side: EntrySide = "any"
+    angle_deg: tuple[float, float] = (5.0, 80.0)
+    needle_diameter_mm: float = 0.8
+    entry_mm: Point | None = None
+
+    def __post_init__(self) -> None:
+        if self.entry_side not in ENTRY_SIDES:
+            raise InputError(f"entry_side: expected one of {', '.join(ENTRY_SIDES)}, got {self.entry_side!r}")
+        low, high = validate_point(self.angle_deg, name="angle_deg")
+        if not -90 <= low < high <= 90:
+            raise InputError(f"angle_deg: expected -90 <= low < high <= 90, got {self.angle_deg}")
+        validate_positive(self.needle_diameter_mm, name="needle_diameter_mm")
+        if self.entry_mm is not None:
+            validate_point(self.entry_mm, name="entry_mm")
+
+
+@dataclass(frozen=True, slots=True)
+class Shaft:
+    """A straight (or gently bent) needle shaft.
+
+    Parameters
+    ----------
+    entry_mm : (float, float)
+        Where it enters the image.
+    distal_mm : (float, float)
+        Where it ends to be seen, which is not always the tip.
+    score : float
+        Strength of the evidence: comparable between frames, larger is better.
+    curvature_per_mm : float, optional
+        Signed; None for a straight fit.
+    """
+
+    entry_mm: Point
+    distal_mm: Point
+    score: float
+    curvature_per_mm: float | None = None
+
+    @property
+    def angle_deg(self) -> float:
+        """Insertion angle of the chord, in degrees."""
+        return insertion_angle_deg(self.entry_mm, self.distal_mm)
+
+    @property
+    def length_mm(self) -> float:
+        """Length of the chord."""
+        return float(np.hypot(self.distal_mm[0] - self.entry_mm[0], self.distal_mm[1] - self.entry_mm[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The needle's tip with its uncertainty.
+
+    Parameters
+    ----------
+    position_mm : (float, float)
+        Best estimate.
+    covariance_mm2 : ((float, float), (float, float))
+        Symmetric; lateral first.
+    confidence : float
+        0..1.
+    """
+
+    position_mm: Point
+    covariance_mm2: tuple[Point, Point]
+    confidence: float
+
+    @property
+    def sigma_mm(self) -> Point:
+        """Standard deviations along the lateral and axial axes."""
+        (a, _), (_, d) = self.covariance_mm2
+        return float(np.sqrt(max(a, 0.0))), float(np.sqrt(max(d, 0.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One candidate needle in one frame: the shaft and the tip that was found along it."""
+
+    shaft: Shaft
+    tip: Tip
+
+
+@dataclass(frozen=True, slots=True)
+class NeedleTrack:
+    """A needle followed over time."""
+
+    track_id: int
+    state: TrackState
+    shaft: Shaft
+    tip: Tip
+    tip_velocity_mm_s: float
+    """Along the shaft, positive while it advances."""
+    confidence: float
+    in_plane_fraction: float
+    """Visible length over the length that the track's history implies, 0..1."""
+    age_s: float
+    time_since_seen_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Injectate:
+    """The injected fluid, as far as it is seen."""
+
+    pools: tuple[Mapping[str, Any], ...]
+    mask: NDArray[np.bool_]
+    geometry: ImageGeometry
+    contours_mm: tuple[NDArray[np.float64], ...]
+    area_mm2: float
+    centroid_mm: Point | None
+    extent_mm: Point | None
+    onset_s: float | None
+    rate_mm2_s: float | None
+    confidence: float
+    warnings: tuple[str, ...] = ()
+
+    def mask_on(self, frame: Frame) -> NDArray[np.bool_]:
+        """Give the mask in the pixels of `frame`, shape (H, W), by nearest neighbour."""
+        h, w = frame.shape
+        columns = self.geometry.to_px(frame.geometry.to_mm(np.stack([np.arange(w), np.zeros(w)], axis=-1)))[:, 0]
+        rows = self.geometry.to_px(frame.geometry.to_mm(np.stack([np.zeros(h), np.arange(h)], axis=-1)))[:, 1]
+        c, r = np.rint(columns).astype(int), np.rint(rows).astype(int)
+        c_in, r_in = (c >= 0) & (c < self.mask.shape[1]), (r >= 0) & (r < self.mask.shape[0])
+        out = np.zeros((h, w), dtype=bool)
+        out[np.ix_(r_in, c_in)] = self.mask[np.ix_(r[r_in], c[c_in])]
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGuidance:
+    """Where the target lies as seen from the needle (all in mm and degrees)."""
+
+    position_mm: Point
+    distance_mm: float | None = None
+    """From the tip to the target; None without a needle."""
+    along_mm: float | None = None
+    """How far to advance until the tip is beside the target; negative if it is past it."""
+    miss_mm: float | None = None
+    """How far the shaft's line passes from the target; positive where the target is deeper than the line."""
+    angle_error_deg: float | None = None
+    """Insertion angle from the entry to the target minus the shaft's own: positive means steeper is needed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GuidanceResult:
+    """All that the pipeline says of one frame."""
+
+    index: int
+    timestamp_s: float
+    state: TrackState
+    input_state: InputState
+    tracks: tuple[NeedleTrack, ...] = ()
+    injectate: Injectate | None = None
+    target: TargetGuidance | None = None
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
+    """What changed at this frame: size, spacing, reset."""
+
+    @property
+    def track(self) -> NeedleTrack | None:
+        """The best track, or None."""
+        return self.tracks[0] if self.tracks else None
