@@ -1,0 +1,86 @@
+"""The working grid: one resampling to a pixel size chosen in mm, after which every frame costs the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide._validation import validate_positive
+from usguide.errors import InvalidFrameError
+from usguide.geometry import ImageGeometry
+from usguide.intensity import to_grey
+from usguide.types import Frame
+
+BLACK_GREY_LEVELS = 2.0
+"""At most this grey level counts as 'no picture here' where it touches the border of the region."""
+
+MIN_SIDE_PX = 16
+MIN_SIDE_MM, MAX_SIDE_MM = 3.0, 400.0
+"""Sizes of the picture that a spacing can be right for; beyond them it is a mistake in the units."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkingImage:
+    """A frame's region on the working grid.
+
+    Parameters
+    ----------
+    grey : ndarray of float32, shape (h, w)
+        0..255.
+    valid : ndarray of bool, shape (h, w)
+        False where there is no picture: outside the fan, black borders, coloured overlays.
+    geometry : ImageGeometry
+        Of the working grid, in the same millimetres as the frame.
+    """
+
+    grey: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    geometry: ImageGeometry
+
+
+def to_working_grid(frame: Frame, mm_per_px: float) -> WorkingImage:
+    """Crop to the frame's region and resample to `mm_per_px` (to within half a pixel over the whole side).
+
+    Raises
+    ------
+    InvalidFrameError
+        The region is under 16 px or its size in mm is not one an ultrasound image can have.
+    """
+    validate_positive(mm_per_px, name="mm_per_px")
+    h_px, w_px = frame.shape
+    x, y, w, h = frame.region or (0, 0, w_px, h_px)
+    if min(w, h) < MIN_SIDE_PX:
+        raise InvalidFrameError(f"frame: expected at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px, got {w} x {h}")
+    geometry = frame.geometry
+    h_mm, w_mm = h * geometry.axial_mm_per_px, w * geometry.lateral_mm_per_px
+    if not (MIN_SIDE_MM <= h_mm <= MAX_SIDE_MM and MIN_SIDE_MM <= w_mm <= MAX_SIDE_MM):
+        raise InvalidFrameError(
+            f"frame: {w} x {h} px at this spacing is {w_mm:.4g} x {h_mm:.4g} mm, expected {MIN_SIDE_MM:g} to "
+            f"{MAX_SIDE_MM:g} mm a side; check the spacing (mm per px)"
+        )
+    grey, overlay = to_grey(frame.pixels[y : y + h, x : x + w], frame.full_scale)
+    shape = (max(8, round(h_mm / mm_per_px)), max(8, round(w_mm / mm_per_px)))
+    down = shape[0] <= h and shape[1] <= w
+    size = (shape[1], shape[0])
+    small = cv2.resize(np.ascontiguousarray(grey), size, interpolation=cv2.INTER_AREA if down else cv2.INTER_LINEAR)
+    invalid = _black_border(small)
+    if overlay is not None:
+        invalid |= cv2.resize(overlay.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    return WorkingImage(np.asarray(small, dtype=np.float32), ~invalid, geometry.cropped(x, y).resampled((h, w), shape))
+
+
+def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Find black areas that touch the image's border: outside a fan, or the fill of a rotated picture."""
+    black = (grey <= BLACK_GREY_LEVELS).astype(np.uint8)
+    if not black.any():
+        return np.zeros(grey.shape, dtype=bool)
+    _, labels = cv2.connectedComponents(black, connectivity=4)
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    touching = np.zeros(int(labels.max()) + 1, dtype=bool)
+    touching[edge] = True
+    touching[0] = False
+    outside: NDArray[np.bool_] = touching[labels]
+    return outside
