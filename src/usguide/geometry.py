@@ -162,7 +162,5 @@ def scan_convert(
     (near, far), (first, last) = sector.radius_mm, sector.angle_deg
     row = ((polar[..., 0] - near) / (far - near) * (data.shape[0] - 1)).astype(np.float32)
     col = ((polar[..., 1] - first) / (last - first) * (data.shape[1] - 1)).astype(np.float32)
-    out: NDArray[np.float32] = cv2.remap(
-        data, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0
-    )
-    return out
+    drawn = cv2.remap(data, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(drawn, dtype=np.float32)

@@ -65,11 +65,12 @@ def to_working_grid(frame: Frame, mm_per_px: float) -> WorkingImage:
     shape = (max(8, round(h_mm / mm_per_px)), max(8, round(w_mm / mm_per_px)))
     down = shape[0] <= h and shape[1] <= w
     size = (shape[1], shape[0])
-    small = cv2.resize(np.ascontiguousarray(grey), size, interpolation=cv2.INTER_AREA if down else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if down else cv2.INTER_LINEAR
+    small = np.asarray(cv2.resize(np.ascontiguousarray(grey), size, interpolation=how), dtype=np.float32)
     invalid = _black_border(small)
     if overlay is not None:
         invalid |= cv2.resize(overlay.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    return WorkingImage(np.asarray(small, dtype=np.float32), ~invalid, geometry.cropped(x, y).resampled((h, w), shape))
+    return WorkingImage(small, ~invalid, geometry.cropped(x, y).resampled((h, w), shape))
 
 
 def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -84,11 +84,11 @@ def log_compress(envelope: ArrayLike, *, dynamic_range_db: float = 60.0, referen
     dynamic_range = validate_positive(dynamic_range_db, name="dynamic_range_db")
     ratio = np.asarray(envelope, dtype=np.float32) / np.float32(validate_positive(reference, name="reference"))
     level_db = 20 * np.log10(np.maximum(ratio, np.float32(1e-12)))
-    return np.clip(255 * (1 + level_db / dynamic_range), 0, 255).astype(np.float32)
+    return np.asarray(np.clip(255 * (1 + level_db / dynamic_range), 0, 255), dtype=np.float32)
 
 
 def log_decompress(grey: ArrayLike, *, dynamic_range_db: float = 60.0, reference: float = 1.0) -> NDArray[np.float32]:
     """Undo `log_compress` (what was clipped stays clipped)."""
     dynamic_range = validate_positive(dynamic_range_db, name="dynamic_range_db")
     level_db = (np.asarray(grey, dtype=np.float32) / 255 - 1) * dynamic_range
-    return (validate_positive(reference, name="reference") * 10 ** (level_db / 20)).astype(np.float32)
+    return np.asarray(validate_positive(reference, name="reference") * 10 ** (level_db / 20), dtype=np.float32)

@@ -64,7 +64,8 @@ def srad(
     for t in range(int(iterations)):
         srad_step(a, b, rows, np.float32(dt / 4), np.float32(q * np.exp(-decay * t)))
         a, b = b, a
-    return np.subtract(a, np.float32(FLOOR_GREY_LEVELS), out=a)
+    a -= np.float32(FLOOR_GREY_LEVELS)
+    return a
 
 
 def lee(image: ArrayLike, *, window_px: int = 7, cu: float = 0.25) -> NDArray[np.float32]:

@@ -1,0 +1,52 @@
+"""What a stage of the pipeline has to look like: plug in your own and keep the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.detection import Evidence
+from usguide.types import Detection, Frame, Injectate, InsertionPrior, NeedleTrack
+
+
+class Despeckler(Protocol):
+    """Grey levels 0..255 in, the same shape out, both float32 on the working grid."""
+
+    def __call__(self, image: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Despeckle one image."""
+        ...
+
+
+class ShaftDetector(Protocol):
+    """One frame's evidence in, needle candidates out, best first."""
+
+    def detect(self, evidence: Evidence, prior: InsertionPrior) -> Sequence[Detection]:
+        """Find needles in one frame."""
+        ...
+
+
+class Tracker(Protocol):
+    """Candidates of one frame in, confirmed needles out, best first."""
+
+    def update(self, detections: Sequence[Detection], timestamp_s: float) -> tuple[NeedleTrack, ...]:
+        """Take the candidates of the frame at `timestamp_s`."""
+        ...
+
+    def reset(self) -> None:
+        """Forget every needle."""
+        ...
+
+
+class Segmenter(Protocol):
+    """A frame and the best needle in, the injected fluid out."""
+
+    def update(self, frame: Frame, track: NeedleTrack | None) -> Injectate | None:
+        """Take one frame."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the fluid and its reference."""
+        ...
