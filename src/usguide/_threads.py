@@ -5,6 +5,8 @@ OpenCV's thread count is a setting of the whole process, so nobody else in the p
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 
 from usguide.errors import InputError
@@ -33,4 +35,4 @@ def row_slabs(height: int, threads: int) -> list[tuple[int, int]]:
     """
     count = max(1, min(threads, height))
     edges = [height * k // count for k in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -41,6 +42,10 @@ class WorkingImage:
     geometry: ImageGeometry
 
 
+MAX_WORKING_PX = 250_000
+"""A very large field of view gets a coarser grid, so that no picture costs more than this."""
+
+
 def to_working_grid(frame: Frame, mm_per_px: float) -> WorkingImage:
     """Crop to the frame's region and resample to `mm_per_px` (to within half a pixel over the whole side).
 
@@ -62,7 +67,8 @@ def to_working_grid(frame: Frame, mm_per_px: float) -> WorkingImage:
             f"{MAX_SIDE_MM:g} mm a side; check the spacing (mm per px)"
         )
     grey, overlay = to_grey(frame.pixels[y : y + h, x : x + w], frame.full_scale)
-    shape = (max(8, round(h_mm / mm_per_px)), max(8, round(w_mm / mm_per_px)))
+    step = max(mm_per_px, math.sqrt(h_mm * w_mm / MAX_WORKING_PX))
+    shape = (max(8, round(h_mm / step)), max(8, round(w_mm / step)))
     down = shape[0] <= h and shape[1] <= w
     size = (shape[1], shape[0])
     how = cv2.INTER_AREA if down else cv2.INTER_LINEAR

@@ -1,0 +1,57 @@
+"""Shared pictures with known truth, and the folder of public recordings where there is one."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.special import expit
+
+import usguide as ug
+
+
+def needle_picture(
+    entry_mm=(0.0, 6.0),
+    angle_deg=30.0,
+    length_mm=25.0,
+    *,
+    spacing_mm=(0.1, 0.1),
+    size_mm=(32.0, 36.0),
+    width_mm=0.8,
+    seed=0,
+    brightness=150.0,
+):
+    """Speckle with one bright straight shaft; returns uint8 pixels and the (entry, tip) in mm.
+
+    `spacing_mm` is (axial, lateral), `size_mm` (axial, lateral). The shaft's profile is Gaussian, and it ends sharply.
+    """
+    (dz, dx), (hz, wx) = spacing_mm, size_mm
+    h, w = round(hz / dz), round(wx / dx)
+    rng = np.random.default_rng(seed)
+    speckle = rng.normal(size=(h, w)) + 1j * rng.normal(size=(h, w))
+    blurred = [cv2.GaussianBlur(p, (0, 0), 0.25 / dx, None, 0.1 / dz) for p in (speckle.real, speckle.imag)]
+    envelope = np.hypot(*blurred)
+    grey = 60 + 20 * np.log10(envelope / envelope.mean() + 1e-3) * 2
+    zz, xx = np.mgrid[0:h, 0:w]
+    x, z = xx * dx - entry_mm[0], zz * dz - entry_mm[1]
+    c, s = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    along, across = x * c + z * s, -x * s + z * c
+    inside = expit((length_mm - along) / 0.05)
+    grey = grey + brightness * np.exp(-0.5 * (across / (width_mm / 2)) ** 2) * inside
+    tip = (entry_mm[0] + length_mm * c, entry_mm[1] + length_mm * s)
+    return np.clip(grey, 0, 255).astype(np.uint8), entry_mm, tip
+
+
+def frame_of(pixels, *, spacing_mm=(0.1, 0.1), index=0, timestamp_s=0.0, **options):
+    """Wrap pixels into a frame."""
+    return ug.Frame(pixels, ug.ImageGeometry(*spacing_mm), timestamp_s, index, **options)
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Folder of public recordings (USGUIDE_DATA_DIR), or skip."""
+    folder = os.environ.get("USGUIDE_DATA_DIR")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("public recordings absent: set USGUIDE_DATA_DIR to their folder")
+    return Path(folder)

@@ -1,0 +1,240 @@
+"""The pipeline on streams with exact truth: states, time, causality, bad and changing input."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from conftest import frame_of, needle_picture
+
+import usguide as ug
+
+PRIOR = ug.InsertionPrior("left", (15, 60))
+DT = 0.05
+
+
+def insertion(count=30, *, start=8.0, speed=10.0, dt=DT):
+    """Frames of a needle that advances from `start` mm at `speed` mm/s, and its tips."""
+    frames, tips = [], []
+    for k in range(count):
+        pixels, _, tip = needle_picture(length_mm=start + speed * dt * k, seed=k)
+        frames.append(frame_of(pixels, index=k, timestamp_s=k * dt))
+        tips.append(tip)
+    return frames, tips
+
+
+@pytest.fixture(scope="module")
+def advancing():
+    return insertion()
+
+
+def run(frames, pipeline=None):
+    pipeline = pipeline or ug.GuidancePipeline(PRIOR)
+    return [pipeline.step(f) for f in frames]
+
+
+def plain(result):
+    """All of a result but its timing, in a form that compares."""
+    return repr((result.index, result.timestamp_s, result.state, result.input_state, result.tracks, result.target))
+
+
+def test_the_tip_is_followed(advancing):
+    frames, tips = advancing
+    results = run(frames)
+    errors = [
+        math.dist(r.track.tip.position_mm, t)
+        for r, t in zip(results, tips, strict=True)
+        if r.state is ug.TrackState.TRACKING
+    ]
+    assert len(errors) >= len(frames) - 4
+    assert np.median(errors) < 0.4
+    assert np.max(errors) < 1.5
+    assert results[-1].track.tip_velocity_mm_s == pytest.approx(10, abs=4)
+    assert {r.track.track_id for r in results if r.track} == {1}
+
+
+def test_results_are_causal(advancing):
+    frames, _ = advancing
+    whole, part = run(frames), run(frames[:15])
+    assert [plain(r) for r in part] == [plain(r) for r in whole[:15]]
+
+
+def test_the_frame_rate_changes_no_behaviour():
+    fast, _ = insertion(60, speed=10, dt=DT / 2)
+    results = run(fast)
+    first = next(r.timestamp_s for r in results if r.state is ug.TrackState.TRACKING)
+    slow = run(insertion(30)[0])
+    assert first == pytest.approx(next(r.timestamp_s for r in slow if r.state is ug.TrackState.TRACKING), abs=DT)
+
+
+def test_a_needle_that_vanishes_coasts_then_is_lost_once_then_searched(advancing):
+    frames, _ = advancing
+    empty = [
+        frame_of(needle_picture(brightness=0, seed=100 + k)[0], index=30 + k, timestamp_s=(30 + k) * DT)
+        for k in range(16)
+    ]
+    states = [str(r.state) for r in run([*frames, *empty])][30:]
+    lost = states.index("LOST")
+    assert set(states[:lost]) == {"COASTING"}
+    assert lost * DT == pytest.approx(0.5, abs=2 * DT)
+    assert set(states[lost + 1 :]) == {"SEARCHING"}
+
+
+def test_coasting_widens_the_uncertainty_and_lowers_the_confidence(advancing):
+    frames, _ = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    before = run(frames, pipeline)[-1].track
+    for k in range(5):
+        empty, _, _ = needle_picture(brightness=0, seed=200 + k)
+        after = pipeline.step(frame_of(empty, index=30 + k, timestamp_s=(30 + k) * DT)).track
+    assert max(after.tip.sigma_mm) > 1.5 * max(before.tip.sigma_mm)
+    assert after.confidence < before.confidence
+    assert after.time_since_seen_s == pytest.approx(5 * DT)
+
+
+def test_a_frozen_image_is_told_and_its_tip_is_not_sent_for_ever(advancing):
+    frames, _ = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    run(frames, pipeline)
+    still = frames[-1].pixels
+    results = run([frame_of(still, index=30 + k, timestamp_s=(30 + k) * DT) for k in range(40)], pipeline)
+    frozen = [r.input_state is ug.InputState.FROZEN for r in results]
+    assert frozen.index(True) == pytest.approx(10, abs=1)
+    assert all(frozen[11:])
+    assert results[3].state is ug.TrackState.TRACKING
+    assert results[3].track.time_since_seen_s > 0
+    assert results[-1].state is ug.TrackState.SEARCHING
+
+
+def test_a_timestamp_that_does_not_increase_is_a_repeat(advancing):
+    frames, _ = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    run(frames, pipeline)
+    again = pipeline.step(frame_of(frames[5].pixels, index=30, timestamp_s=0.2))
+    assert "did not increase" in again.events[0]
+    assert again.timestamp_s == frames[-1].timestamp_s
+    follow = pipeline.step(frame_of(needle_picture(length_mm=23.5, seed=77)[0], index=31, timestamp_s=1.55))
+    assert follow.state is ug.TrackState.TRACKING
+
+
+def test_a_change_of_size_and_spacing_keeps_the_track(advancing):
+    frames, _ = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    run(frames, pipeline)
+    pixels, _, tip = needle_picture(length_mm=23.0, spacing_mm=(0.08, 0.12), seed=5)
+    result = pipeline.step(frame_of(pixels, spacing_mm=(0.08, 0.12), index=30, timestamp_s=1.5))
+    assert result.state is ug.TrackState.TRACKING
+    assert result.track.track_id == 1
+    assert math.dist(result.track.tip.position_mm, tip) < 1.0
+    assert "size" in result.events[0]
+    assert "spacing" in result.events[0]
+
+
+def test_a_bad_frame_raises_and_changes_nothing(advancing):
+    frames, _ = advancing
+    good, hurt = ug.GuidancePipeline(PRIOR), ug.GuidancePipeline(PRIOR)
+    run(frames[:20], good)
+    run(frames[:20], hurt)
+    for bad in (
+        frame_of(np.zeros((8, 8), np.uint8), index=20, timestamp_s=1.0),
+        frame_of(frames[0].pixels, index=20, timestamp_s=1.0, status="INVALID"),
+        frame_of(frames[0].pixels, spacing_mm=(9, 9), index=20, timestamp_s=1.0),
+    ):
+        with pytest.raises(ug.InvalidFrameError):
+            hurt.step(bad)
+    assert [plain(r) for r in run(frames[20:], hurt)] == [plain(r) for r in run(frames[20:], good)]
+
+
+def test_reset_forgets(advancing):
+    frames, _ = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    first = run(frames[:10], pipeline)
+    pipeline.reset()
+    assert [plain(r) for r in run(frames[:10], pipeline)] == [plain(r) for r in first]
+
+
+def test_a_mirrored_stream_gives_mirrored_results(advancing):
+    frames, tips = advancing
+    width = 0.1 * (frames[0].pixels.shape[1] - 1)
+    flipped = [frame_of(f.pixels[:, ::-1], index=f.index, timestamp_s=f.timestamp_s) for f in frames]
+    results = run(flipped, ug.GuidancePipeline(ug.InsertionPrior("right", (15, 60))))
+    x, z = results[-1].track.tip.position_mm
+    assert math.dist((width - x, z), tips[-1]) < 0.8
+
+
+def test_guidance_to_a_target(advancing):
+    frames, tips = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    pipeline.set_target((28.0, 20.0))
+    first = pipeline.step(frames[0])
+    assert first.target.distance_mm is None
+    target = run(frames[1:], pipeline)[-1].target
+    assert target.distance_mm == pytest.approx(math.dist(tips[-1], (28, 20)), abs=0.8)
+    u = np.array([math.cos(math.radians(30)), math.sin(math.radians(30))])
+    d = np.array([28.0, 20.0]) - tips[-1]
+    assert target.along_mm == pytest.approx(float(u @ d), abs=0.8)
+    assert target.miss_mm == pytest.approx(float(-u[1] * d[0] + u[0] * d[1]), abs=0.6)
+    assert target.angle_error_deg == pytest.approx(math.degrees(math.atan2(14, 28)) - 30, abs=1.0)
+
+
+def test_a_seed_starts_a_track_at_once(advancing):
+    frames, tips = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    pipeline.seed(entry_mm=(0.0, 6.0), tip_mm=tips[0])
+    result = pipeline.step(frames[0])
+    assert result.state is ug.TrackState.TRACKING
+    assert "seeded" in result.events[0]
+    with pytest.raises(ug.InputError, match="different points"):
+        pipeline.seed(entry_mm=(1, 1), tip_mm=(1, 1))
+
+
+def test_stills_have_no_memory():
+    pixels, _, tip = needle_picture()
+    empty, _, _ = needle_picture(brightness=0)
+    pipeline = ug.GuidancePipeline(PRIOR)
+    first = pipeline.step_still(frame_of(pixels))
+    assert first.state is ug.TrackState.TRACKING
+    assert math.dist(first.track.tip.position_mm, tip) < 0.6
+    assert pipeline.step_still(frame_of(empty)).state is ug.TrackState.SEARCHING
+    assert plain(pipeline.step_still(frame_of(pixels))) == plain(first)
+
+
+def test_stages_can_be_replaced(advancing):
+    frames, _ = advancing
+    calls = []
+
+    class Nothing:
+        def detect(self, evidence, prior):
+            calls.append((evidence.image.grey.shape, prior.entry_side))
+            return []
+
+    def blur(image):
+        calls.append("despeckled")
+        return cv2.GaussianBlur(image, (0, 0), 1)
+
+    class Fluid:
+        def update(self, frame, track):
+            return None
+
+        def reset(self):
+            calls.append("reset")
+
+    pipeline = ug.GuidancePipeline(PRIOR, detector=Nothing(), despeckler=blur, segmenter=Fluid())
+    assert pipeline.step(frames[0]).state is ug.TrackState.SEARCHING
+    pipeline.reset()
+    assert calls == ["despeckled", ((213, 240), "left"), "reset"]
+
+
+def test_latency_is_told_for_each_stage(advancing):
+    latency = run(advancing[0][:2])[-1].latency_ms
+    assert {"total", "grid", "despeckle", "ridge", "detect", "track"} <= latency.keys()
+    assert latency["total"] >= sum(v for k, v in latency.items() if k != "total") * 0.9
+
+
+def test_results_do_not_share_memory_with_the_pipeline(advancing):
+    frames, _ = advancing
+    pipeline = ug.GuidancePipeline(PRIOR)
+    results = run(frames[:8], pipeline)
+    before = [plain(r) for r in results]
+    run(frames[8:], pipeline)
+    assert [plain(r) for r in results] == before

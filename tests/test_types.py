@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+import usguide as ug
+
+G = ug.ImageGeometry(0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros(5, np.uint8), r"shape \(H, W\)"),
+        (np.zeros((0, 4), np.uint8), "at least one pixel"),
+        (np.zeros((4, 4), np.int32), "uint8, uint16 or float"),
+        (np.full((4, 4), np.nan), "finite"),
+        (np.zeros((4, 4, 2), np.uint8), "shape"),
+        (np.zeros((4, 4)), "full_scale"),
+    ],
+)
+def test_a_frame_refuses_what_is_no_picture(pixels, message):
+    with pytest.raises(ug.InvalidFrameError, match=message):
+        ug.Frame(pixels, G)
+
+
+def test_messages_are_one_line():
+    with pytest.raises(ug.InvalidFrameError) as caught:
+        ug.Frame(np.zeros((4, 4, 7)), G)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("region", [(0, 0, 9, 4), (-1, 0, 4, 4), (0, 0, 0, 4), (0, 0, 4), "all"])
+def test_a_region_must_fit(region):
+    with pytest.raises(ug.InputError, match="region: expected"):
+        ug.Frame(np.zeros((8, 8), np.uint8), G, region=region)
+
+
+def test_prior_is_checked():
+    for bad in ({"entry_side": "below"}, {"angle_deg": (60, 15)}, {"angle_deg": (0, 95)}, {"needle_diameter_mm": 0}):
+        with pytest.raises(ug.InputError):
+            ug.InsertionPrior(**bad)
+
+
+def test_every_error_has_one_root_and_a_builtin_kind():
+    assert issubclass(ug.InvalidFrameError, ug.InputError)
+    assert issubclass(ug.InputError, (ug.UsguideError, ValueError))
+    assert issubclass(ug.FormatError, OSError)
+    assert issubclass(ug.MissingExtraError, ImportError)
+
+
+def test_injectate_mask_lands_on_the_frame():
+    mask = np.zeros((10, 10), bool)
+    mask[4, 7] = True  # (lateral 3.5 + 0.5, axial 2.0 + 1.0) mm on a 0.5 mm grid
+    fluid = ug.Injectate((), mask, ug.ImageGeometry(0.5, 0.5, (0.5, 1.0)), (), 0.25, None, None, None, None, 0.5)
+    on = fluid.mask_on(ug.Frame(np.zeros((80, 60), np.uint8), G))
+    np.testing.assert_allclose(np.argwhere(on).mean(axis=0) * 0.1, (3.0, 4.0), atol=0.06)
+    assert on.sum() == 25
