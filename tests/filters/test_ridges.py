@@ -1,4 +1,4 @@
-"""Frangi and Sato against float64 versions from their equations, analytic ridges, and scikit-image where it is right."""
+"""Frangi and Sato against float64 versions from their equations, analytic ridges, and scikit-image where right."""
 
 import numpy as np
 import pytest

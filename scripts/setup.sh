@@ -1,0 +1,26 @@
+#!/bin/sh
+# Make .venv with usguide and its test tools in it. Safe to run again. Needs Python 3.11 or newer with pip.
+set -eu
+cd "$(dirname "$0")/.."
+python="${PYTHON:-python3}"
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null 2>&1; then sudo "$@"; else return 1; fi
+}
+
+if [ ! -x .venv/bin/python ]; then
+  # Debian's own python3 comes without venv; virtualenv from pip does the same.
+  "$python" -m venv .venv 2>/dev/null || {
+    rm -rf .venv
+    "$python" -m virtualenv -q .venv 2>/dev/null ||
+      { "$python" -m pip install -q virtualenv && "$python" -m virtualenv -q .venv; }
+  }
+fi
+.venv/bin/python -m pip install -q --disable-pip-version-check -e ".[${1:-test}]"
+
+# opencv-python links to two system libraries that a bare machine may lack.
+if ! .venv/bin/python -c "import cv2" 2>/dev/null; then
+  echo "setup: installing OpenCV's system libraries (libgl1, libglib2.0-0)" >&2
+  as_root apt-get update -qq && as_root apt-get install -y -qq libgl1 libglib2.0-0 >/dev/null ||
+    { echo "setup: OpenCV can't be loaded; install libgl1 and libglib2.0-0 with the system's package manager" >&2; exit 1; }
+fi
