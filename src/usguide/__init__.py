@@ -9,9 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from usguide import filters as filters
-    from usguide import metrics as metrics
-    from usguide import phantoms as phantoms
     from usguide._warmup import warmup as warmup
     from usguide.detection import detect_shafts as detect_shafts
     from usguide.errors import FormatError as FormatError
@@ -35,6 +32,10 @@ if TYPE_CHECKING:
     from usguide.types import TargetGuidance as TargetGuidance
     from usguide.types import Tip as Tip
     from usguide.types import TrackState as TrackState
+
+    from . import filters as filters
+    from . import metrics as metrics
+    from . import phantoms as phantoms
 
 __version__ = "0.1.0"
 

@@ -65,14 +65,14 @@ class DetectorSettings:
     """Response at which a step along a line speaks neither for a shaft nor against one."""
     entry_cost: float = 0.03
     """Price of a shaft that starts away from the edge of the picture, per mm."""
-    hough_peaks: int = 30
+    hough_peaks: int = 40
     refine_half_width_mm: float = 0.9
-    min_score_mm: float = 2.0
+    min_score_mm: float = 1.5
     """Less evidence than this is no candidate."""
-    min_length_mm: float = 4.0
+    min_length_mm: float = 3.0
     angle_margin_deg: float = 2.0
     """A refined line may leave the prior's range by this much."""
-    max_candidates: int = 5
+    max_candidates: int = 10
 
 
 @dataclass(frozen=True, slots=True)

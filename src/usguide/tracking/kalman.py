@@ -40,9 +40,11 @@ class TipFilter:
         self._p: NDArray[np.float64] = np.zeros((4, 4))
         self._p[:2, :2] = tip.covariance_mm2
         self._p[2:, 2:] = np.eye(2) * settings.initial_speed_mm_s**2
+        self._step: NDArray[np.float64] = np.zeros(2)
 
     def predict(self, dt_s: float, angle_rad: float) -> None:
         """Move the state on by `dt_s`; the shaft points along `angle_rad`."""
+        self._step = np.zeros(2)
         if dt_s <= 0:
             return
         tau = self._settings.max_coast_velocity_s
@@ -54,7 +56,9 @@ class TipFilter:
         v = np.array([-u[1], u[0]])
         q = self._settings.along_mm_s2**2 * np.outer(u, u) + self._settings.across_mm_s2**2 * np.outer(v, v)
         noise = np.block([[q * dt_s**3 / 3, q * dt_s**2 / 2], [q * dt_s**2 / 2, q * dt_s]])
+        before = self._x[:2].copy()
         self._x = f @ self._x
+        self._step = self._x[:2] - before
         self._p = f @ self._p @ f.T + noise
 
     def update(self, tip: Tip, *, trust: float = 1.0) -> None:
@@ -70,6 +74,10 @@ class TipFilter:
         """How far a position lies beyond the predicted tip, along the shaft, in mm."""
         d = np.asarray(position_mm) - self._x[:2]
         return float(d[0] * math.cos(angle_rad) + d[1] * math.sin(angle_rad))
+
+    def last_step_along(self, angle_rad: float) -> float:
+        """How far the last prediction moved the tip along the shaft, in mm."""
+        return float(self._step[0] * math.cos(angle_rad) + self._step[1] * math.sin(angle_rad))
 
     def speed_along(self, angle_rad: float) -> float:
         """Velocity along the shaft in mm/s, positive while the needle advances."""

@@ -17,9 +17,17 @@ class TrackerSettings:
     """Life of a track. All times in seconds, all lengths in mm."""
 
     confirm_s: float = 0.12
-    """A candidate is tracked once it has been seen for this long."""
-    confirm_score_mm: float = 4.0
-    """Mean score that a candidate needs to be confirmed."""
+    """A candidate is tracked once it has been seen for this long and has moved along itself."""
+    confirm_score_mm: float = 3.0
+    """Mean score that such a candidate needs."""
+    moved_mm: float = 2.0
+    """A line whose end has advanced or withdrawn this far along itself is a needle, not a fascia."""
+    moved_share: float = 0.7
+    """... if this share of all its small movements went the same way."""
+    still_confirm_s: float = 1.0
+    """A line that does not move along itself has appearance alone to speak for it: it needs longer ..."""
+    still_confirm_score_mm: float = 8.0
+    """... and more of it, and its confidence is halved."""
     coast_s: float = 0.5
     """A track without a measurement is kept for this long."""
     gate_angle_deg: float = 6.0
@@ -27,7 +35,10 @@ class TrackerSettings:
     gate_along_mm: float = 3.0
     """A tip further from the prediction than this (and than the speed limit allows) is not the tip of this frame."""
     max_speed_mm_s: float = 40.0
+    smooth_innovation_mm: float = 1.5
+    """Only steps whose surprise is below this count as movement: the end of a fascia flickers, a tip glides."""
     max_tracks: int = 5
+    max_hypotheses: int = 16
     tip_filter: TipFilterSettings = field(default_factory=TipFilterSettings)
 
 
@@ -42,6 +53,9 @@ class _Hypothesis:
     born_s: float
     seen_s: float
     sightings: int = 1
+    advance_mm: float = 0.0
+    path_mm: float = 0.0
+    moved: bool = False
     confirmed: bool = False
 
 
@@ -80,13 +94,13 @@ class NeedleTracker:
         for h in self._hypotheses:
             h.filter.predict(dt, h.angle_rad)
         free = list(detections)
-        for h in sorted(self._hypotheses, key=lambda h: (not h.confirmed, -h.score)):
+        for h in sorted(self._hypotheses, key=lambda h: (not h.moved, not h.confirmed, -h.score)):
             match = self._match(h, free, timestamp_s)
             if match is not None:
                 free.remove(match)
                 self._absorb(h, match, timestamp_s)
         for d in free:
-            if len(self._hypotheses) < 2 * self.settings.max_tracks and not self._known(d):
+            if len(self._hypotheses) < self.settings.max_hypotheses and not self._known(d):
                 self._start(d, timestamp_s)
         return self._report(timestamp_s)
 
@@ -94,7 +108,7 @@ class NeedleTracker:
         """Start a confirmed track from what someone pointed out; other tracks are dropped."""
         self._hypotheses = []
         self._start(detection, timestamp_s)
-        self._hypotheses[-1].confirmed = True
+        self._hypotheses[-1].confirmed = self._hypotheses[-1].moved = True
 
     def _match(self, h: _Hypothesis, free: Sequence[Detection], now_s: float) -> Detection | None:
         s = self.settings
@@ -116,7 +130,15 @@ class NeedleTracker:
         turn = math.radians(_turn_deg(d.shaft, h.shaft))
         h.angle_rad += weight * turn
         along = abs(h.filter.innovation_along(d.tip.position_mm, h.angle_rad))
+        before = h.filter.tip(1.0).position_mm if along <= s.smooth_innovation_mm else None
+        step = h.filter.last_step_along(h.angle_rad)
         h.filter.update(d.tip, trust=1.0 if along <= s.gate_along_mm else 0.05)
+        if before is not None:
+            step -= h.filter.innovation_along(before, h.angle_rad)
+            h.advance_mm += step
+            h.path_mm += abs(step)
+            # Both the way and its steadiness count: flicker covers much path and gets nowhere.
+            h.moved |= abs(h.advance_mm) >= max(s.moved_mm, s.moved_share * h.path_mm)
         h.score += 0.3 * (d.shaft.score - h.score)
         h.shaft = _smoothed(h, d)
         h.seen_s = now_s
@@ -147,25 +169,32 @@ class NeedleTracker:
 
     def _report(self, now_s: float) -> tuple[NeedleTrack, ...]:
         s, kept, tracks = self.settings, [], []
+        needle_known = any(h.confirmed and h.moved for h in self._hypotheses)
         for h in self._hypotheses:
             unseen = now_s - h.seen_s
-            if unseen == 0 and now_s - h.born_s >= s.confirm_s and h.score >= s.confirm_score_mm:
-                h.confirmed = True
+            h.confirmed |= unseen == 0 and self._convincing(h, now_s, needle_known=needle_known)
             lost = unseen > s.coast_s if h.confirmed else unseen > s.confirm_s
             if not lost:
                 kept.append(h)
-            if h.confirmed:
-                tracks.append(_track(h, now_s, lost=lost))
+            if h.confirmed and (h.moved or not needle_known):
+                tracks.append((not h.moved, _track(h, now_s, lost=lost)))
         self._hypotheses = kept
         rank = {TrackState.TRACKING: 0, TrackState.COASTING: 1, TrackState.LOST: 2}
-        tracks.sort(key=lambda t: (rank[t.state], -t.confidence, t.track_id))
-        return tuple(tracks[: s.max_tracks])
+        tracks.sort(key=lambda t: (rank[t[1].state], t[0], -t[1].confidence, t[1].track_id))
+        return tuple(t for _, t in tracks[: s.max_tracks])
+
+    def _convincing(self, h: _Hypothesis, now_s: float, *, needle_known: bool) -> bool:
+        s = self.settings
+        age = now_s - h.born_s
+        if h.moved:
+            return age >= s.confirm_s and h.score >= s.confirm_score_mm
+        return not needle_known and age >= s.still_confirm_s and h.score >= s.still_confirm_score_mm
 
 
 def _track(h: _Hypothesis, now_s: float, *, lost: bool) -> NeedleTrack:
     unseen = now_s - h.seen_s
     state = TrackState.LOST if lost else TrackState.TRACKING if unseen == 0 else TrackState.COASTING
-    confidence = math.exp(-unseen / 0.5) / (1 + math.exp(-(h.score - 6.0) / 2.0))
+    confidence = (1.0 if h.moved else 0.5) * math.exp(-unseen / 0.5) / (1 + math.exp(-(h.score - 6.0) / 2.0))
     tip = replace(h.filter.tip(confidence), confidence=confidence)
     length = math.dist(h.shaft.entry_mm, tip.position_mm)
     visible = h.shaft.length_mm / length if length > 0 else 1.0
