@@ -1,0 +1,180 @@
+"""Commands and their options. Nothing heavy is imported here, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from usguide import __version__
+from usguide.cli.parsing import parse_numbers, parse_range, parse_region, parse_spacing
+
+NOTICE = "Research use only: not a medical device."
+
+app = typer.Typer(
+    name="usguide",
+    help=f"Find the needle, follow its tip, measure the spread, in B-mode ultrasound.\n\n{NOTICE}",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Spacing = Annotated[
+    str | None, typer.Option("--spacing-mm", metavar="S|AX,LAT", help="mm per px; or axial and lateral, as 0.05,0.08")
+]
+Depth = Annotated[
+    float | None, typer.Option("--depth-mm", metavar="D", help="height of the region in mm, in place of the spacing")
+]
+Roi = Annotated[
+    str | None, typer.Option("--roi", metavar="X,Y,W,H", help="the ultrasound image within each frame, in px")
+]
+Rate = Annotated[float | None, typer.Option("--frame-rate", metavar="HZ", help="replaces the recording's own times")]
+Scale = Annotated[float | None, typer.Option("--full-scale", metavar="V", help="white, for floating-point pixels")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON on stdout and nothing else")]
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"usguide {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _usguide(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "usguide track phantom:inplane-fascia --entry left --angle 15:60 --out out\n\n"
+    "usguide track scan.mp4 --depth-mm 40 --roi 368,111,647,590 --target 22,25 --out out\n\n"
+    "usguide track a.png b.png --stills --spacing-mm 0.0593 --entry left --out out\n\n"
+    f"{NOTICE}"
+)
+def track(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="video, folder or glob of pictures, list of pictures, .npy/.npz, camera:N, phantom:NAME",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="folder for the results")],
+    spacing: Spacing = None,
+    depth_mm: Depth = None,
+    roi: Roi = None,
+    entry: Annotated[
+        Literal["left", "right", "top", "any"] | None, typer.Option("--entry", help="edge where the shaft comes in")
+    ] = None,
+    angle: Annotated[
+        str | None,
+        typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME|FILE", help="settings: a preset's name or a TOML file")
+    ] = None,
+    stills: Annotated[bool, typer.Option("--stills", help="unrelated pictures, whose sizes may differ")] = False,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="X,Z", help="point to guide to, lateral and axial mm")
+    ] = None,
+    frame_rate: Rate = None,
+    full_scale: Scale = None,
+    max_frames: Annotated[
+        int | None, typer.Option("--max-frames", metavar="N", min=1, help="stop after N frames")
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", metavar="N", min=1, help="threads for OpenCV")] = 1,
+    no_video: Annotated[bool, typer.Option("--no-video", help="write no overlay")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Track the needle: results.jsonl, results.csv, overlay.mp4 and summary.json go into DIR.
+
+    Exit codes: 0 complete, 1 stopped by an error midway (what is valid is kept), 2 bad input, 130 interrupted (kept).
+    """
+    from usguide.cli.track import TrackOptions, run_track  # noqa: PLC0415
+
+    options = TrackOptions(
+        inputs=tuple(inputs),
+        out=out,
+        spacing_mm=parse_spacing(spacing),
+        depth_mm=depth_mm,
+        region=parse_region(roi),
+        entry=entry,
+        angle_deg=parse_range(angle, "--angle"),
+        preset=preset,
+        stills=stills,
+        target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
+        frame_rate_hz=frame_rate,
+        full_scale=full_scale,
+        max_frames=max_frames,
+        threads=threads,
+        video=not no_video,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    code = run_track(options)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command(epilog=f"Example:\n\nusguide info scan.mp4 --roi 368,111,647,590\n\n{NOTICE}")
+def info(
+    source: Annotated[list[str], typer.Argument(metavar="INPUT...", show_default=False)],
+    spacing: Spacing = None,
+    depth_mm: Depth = None,
+    roi: Roi = None,
+    frame_rate: Rate = None,
+    full_scale: Scale = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is in a recording and what is missing: frames, size, spacing and its origin, region, times."""
+    from usguide.cli.info import run_info  # noqa: PLC0415
+
+    run_info(
+        source,
+        spacing_mm=parse_spacing(spacing),
+        depth_mm=depth_mm,
+        region=parse_region(roi),
+        frame_rate_hz=frame_rate,
+        full_scale=full_scale,
+        as_json=as_json,
+    )
+
+
+@app.command(
+    epilog="Examples:\n\nusguide despeckle --list\n\n"
+    "usguide despeckle scan.mp4 --out smooth.mp4 --method srad -s iterations=20\n\n"
+    f"{NOTICE}"
+)
+def despeckle(
+    source: Annotated[
+        list[str] | None, typer.Argument(metavar="INPUT...", help="as for track", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="PATH", help="folder, or a .png, .mp4 or .npz file")
+    ] = None,
+    method: Annotated[str, typer.Option("--method", "-m", help="see --list")] = "srad",
+    option: Annotated[
+        list[str] | None, typer.Option("--set", "-s", metavar="NAME=VALUE", help="an option of the method; repeatable")
+    ] = None,
+    roi: Roi = None,
+    full_scale: Scale = None,
+    show_list: Annotated[bool, typer.Option("--list", help="list the methods and stop")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Despeckle pictures to PNG, a video to MP4, an array to NPZ. With --roi only the region is written."""
+    from usguide.cli.despeckle import list_methods, run_despeckle  # noqa: PLC0415
+
+    if show_list:
+        list_methods()
+        return
+    run_despeckle(source or [], out, method, option or [], parse_region(roi), full_scale, quiet=quiet)

@@ -1,0 +1,164 @@
+"""`usguide despeckle`: a recording in, the same recording with less speckle out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide import filters
+from usguide.cli.console import console, frame_progress
+from usguide.errors import FormatError, InputError
+from usguide.intensity import to_grey
+from usguide.io import Source, open_source
+from usguide.io.pictures import PICTURE_SUFFIXES
+from usguide.io.sinks import OverlayVideo
+from usguide.io.source import ASSUMED_RATE_HZ
+from usguide.types import Frame
+
+Grey = NDArray[np.uint8]
+
+
+def list_methods() -> None:
+    """Print every method with a line on what it does."""
+    for name, what in filters.DESPECKLE_METHODS.items():
+        console().print(f"{name:8s} {what}", soft_wrap=True)
+
+
+def run_despeckle(
+    inputs: list[str],
+    out: Path | None,
+    method: str,
+    options: list[str],
+    region: tuple[int, int, int, int] | None,
+    full_scale: float | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Despeckle every frame and write pictures, a video or an array, as the input is."""
+    if not inputs or out is None:
+        raise InputError("despeckle: expected INPUT and --out PATH; --list shows the methods")
+    chosen = _parse_options(options)
+    filters.despeckle(np.zeros((16, 16), np.uint8), method=method, **chosen)  # a mistake in the options shows here
+    with open_source(inputs, region=region, full_scale=full_scale, require_spacing=False) as source:
+        known = source.info.geometry is not None
+    # Filters work in px: where the spacing is unknown a stand-in lets frames be made, and none is written.
+    with (
+        open_source(inputs, region=region, full_scale=full_scale, spacing_mm=None if known else 1.0) as source,
+        frame_progress(source.info.frame_count, quiet=quiet) as progress,
+    ):
+
+        def frames() -> Iterator[tuple[Frame, Grey]]:
+            for frame in source:
+                yield frame, _despeckled(frame, method, chosen)
+                progress.advance()
+
+        writers: dict[str, Callable[..., Path]] = {"video": _write_video, "array": _write_array}
+        written = writers.get(source.info.kind, _write_pictures)(source, frames(), out, known=known)
+        bad = source.bad_frames
+    if not quiet:
+        console().print(f"{written}" + (f"  ({bad} bad frames left out)" if bad else ""), soft_wrap=True)
+
+
+def _parse_options(options: list[str]) -> dict[str, float]:
+    parsed: dict[str, float] = {}
+    for text in options:
+        name, _, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise InputError(f"--set: expected NAME=NUMBER, got {text!r}") from None
+        parsed[name.strip()] = int(number) if number == int(number) else number
+    return parsed
+
+
+def _despeckled(frame: Frame, method: str, options: dict[str, float]) -> Grey:
+    h, w = frame.shape
+    x, y, w, h = frame.region or (0, 0, w, h)
+    grey, _ = to_grey(frame.pixels[y : y + h, x : x + w], frame.full_scale)
+    return np.asarray(np.clip(np.rint(filters.despeckle(grey, method=method, **options)), 0, 255), dtype=np.uint8)
+
+
+def _file_in(out: Path, name: str, suffix: str) -> Path:
+    """Return `out` itself if it names a file of that kind, else a file in the folder `out`."""
+    if out.suffix.lower() == suffix:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return out
+    if out.suffix and not out.is_dir():
+        raise InputError(f"--out: expected a folder or a {suffix} file, got {out.name}")
+    out.mkdir(parents=True, exist_ok=True)
+    return out / (Path(name).stem.replace(":", "_") + suffix)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.part{path.suffix}")
+
+
+def _write_pictures(source: Source, frames: Iterator[tuple[Frame, Grey]], out: Path, *, known: bool) -> Path:
+    del known
+    paths = [Path(p) for p in getattr(source, "paths", ())]
+    single = len(paths) == 1 and out.suffix.lower() in PICTURE_SUFFIXES
+    if not single and out.suffix and not out.is_dir():
+        raise InputError(f"--out: expected a folder for several pictures, got {out.name}")
+    (out.parent if single else out).mkdir(parents=True, exist_ok=True)
+    for frame, grey in frames:
+        target = out if single else out / f"{paths[frame.index].stem}.png"
+        ok, data = cv2.imencode(target.suffix, grey)
+        if not ok:
+            raise FormatError(f"{target.name}: the picture can't be encoded")
+        part = _temporary(target)
+        part.write_bytes(data.tobytes())
+        part.replace(target)
+    return out
+
+
+def _write_video(source: Source, frames: Iterator[tuple[Frame, Grey]], out: Path, *, known: bool) -> Path:
+    del known
+    target = _file_in(out, source.info.name, ".mp4")
+    part = _temporary(target)
+    video = OverlayVideo(part, source.info.frame_rate_hz or ASSUMED_RATE_HZ)
+    try:
+        for _, grey in frames:
+            # Codecs want even sides: the last row or column is repeated.
+            h, w = grey.shape
+            even = cv2.copyMakeBorder(grey, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
+            video.write_picture(np.asarray(cv2.cvtColor(even, cv2.COLOR_GRAY2BGR), dtype=np.uint8))
+        video.close()
+        part.replace(target)
+    finally:
+        video.close()
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _write_array(source: Source, frames: Iterator[tuple[Frame, Grey]], out: Path, *, known: bool) -> Path:
+    target = _file_in(out, source.info.name, ".npz")
+    part, raw = _temporary(target), target.with_name(f".{target.stem}.frames.npy")
+    times: list[float] = []
+    stack: Any = None
+    try:
+        for frame, grey in frames:
+            if stack is None:
+                shape = (source.info.frame_count or 1, *grey.shape)
+                stack = np.lib.format.open_memmap(raw, mode="w+", dtype=np.uint8, shape=shape)
+            stack[len(times)] = grey
+            times.append(frame.timestamp_s)
+            geometry = frame.geometry
+        if stack is None:
+            raise FormatError(f"{source.info.name}: no frame could be used")
+        arrays: dict[str, Any] = {"frames": stack[: len(times)], "timestamps_s": np.array(times)}
+        if known:
+            x, y = source.info.region[:2] if source.info.region else (0, 0)
+            arrays["spacing_mm"] = np.array([geometry.axial_mm_per_px, geometry.lateral_mm_per_px])
+            arrays["origin_mm"] = np.array(geometry.cropped(x, y).origin_mm)
+        np.savez_compressed(part, **arrays)
+        part.replace(target)
+    finally:
+        del stack
+        part.unlink(missing_ok=True)
+        raw.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,17 @@
+"""Where results go: JSONL, CSV, overlay video, summary; complete or not there."""
+
+from usguide.io.sinks.folder import RunFolder
+from usguide.io.sinks.overlay import OverlayPictures, OverlayVideo
+from usguide.io.sinks.summary import RunSummary
+from usguide.io.sinks.tables import CsvSink, JsonlSink, Sink, result_record
+
+__all__ = [
+    "CsvSink",
+    "JsonlSink",
+    "OverlayPictures",
+    "OverlayVideo",
+    "RunFolder",
+    "RunSummary",
+    "Sink",
+    "result_record",
+]

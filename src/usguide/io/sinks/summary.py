@@ -1,0 +1,148 @@
+"""`summary.json`: what was run, on what, how it went and how fast."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import usguide
+from usguide.draw import RESEARCH_LINE
+from usguide.io.source import Source
+from usguide.metrics import NeedleScores, score_needle
+from usguide.settings import PipelineSettings
+from usguide.types import Frame, GuidanceResult, InsertionPrior
+
+_MAX_EVENTS = 1000
+_MAX_LATENCIES = 100_000
+"""The newest ones: memory stays flat however long a stream runs."""
+
+
+class RunSummary:
+    """Counts as frames go by, in memory that does not grow with their pictures.
+
+    Parameters
+    ----------
+    source : Source
+    settings : PipelineSettings
+    prior : InsertionPrior
+    threads : int
+    """
+
+    def __init__(self, source: Source, settings: PipelineSettings, prior: InsertionPrior, *, threads: int = 1) -> None:
+        self._source, self._settings, self._prior, self._threads = source, settings, prior, threads
+        self._states: Counter[str] = Counter()
+        self._inputs: Counter[str] = Counter()
+        self._latency: dict[str, deque[float]] = {}
+        self._events: list[dict[str, Any]] = []
+        self._kept: list[GuidanceResult] = []
+        self.frames = 0
+        self.bad_frames = 0
+
+    def write(self, frame: Frame, result: GuidanceResult) -> None:
+        """Count one frame."""
+        del frame
+        self.frames += 1
+        self._states[str(result.state)] += 1
+        self._inputs[str(result.input_state)] += 1
+        for stage, ms in result.latency_ms.items():
+            self._latency.setdefault(stage, deque(maxlen=_MAX_LATENCIES)).append(ms)
+        for event in result.events:
+            if len(self._events) < _MAX_EVENTS:
+                self._events.append({"index": result.index, "event": event})
+        if self._source.info.truth is not None:
+            self._kept.append(result)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def event(self, index: int, text: str) -> None:
+        """Note something that happened outside the pipeline."""
+        if len(self._events) < _MAX_EVENTS:
+            self._events.append({"index": index, "event": text})
+
+    def scores(self) -> NeedleScores | None:
+        """Scores against the source's truth, if it has one."""
+        truth = self._source.info.truth
+        return None if truth is None else score_needle(truth, self._kept)
+
+    def to_dict(self, *, ended: str) -> dict[str, Any]:
+        """Return the summary; `ended` is ``"complete"``, ``"interrupted"`` or what went wrong."""
+        info, scores = self._source.info, self.scores()
+        summary: dict[str, Any] = {
+            "schema_version": 1,
+            "notice": RESEARCH_LINE,
+            "complete": ended == "complete",
+            "ended": ended,
+            "input": {
+                "name": info.name,
+                "kind": info.kind,
+                "frames_stated": info.frame_count,
+                "shape_px": info.shape,
+                "spacing_mm_per_px": None
+                if info.geometry is None
+                else {"axial": info.geometry.axial_mm_per_px, "lateral": info.geometry.lateral_mm_per_px},
+                "spacing_source": info.spacing_source,
+                "region_px": info.region,
+                "times_source": info.times_source,
+                "notes": list(self._source.notes),
+            },
+            "frames": self.frames,
+            "bad_frames": self.bad_frames + self._source.bad_frames,
+            "states": dict(self._states),
+            "input_states": dict(self._inputs),
+            "events": self._events,
+            "latency_ms": {stage: percentiles(list(ms)) for stage, ms in self._latency.items()},
+            "threads": self._threads,
+            "prior": asdict(self._prior),
+            "settings_digest": self._settings.digest,
+            "settings": self._settings.to_dict(),
+            "versions": versions(),
+            "scores": None if scores is None else asdict(scores),
+        }
+        plain: dict[str, Any] = _finite(summary)
+        return plain
+
+    def save(self, path: Path, *, ended: str) -> dict[str, Any]:
+        """Write the summary and return it."""
+        summary = self.to_dict(ended=ended)
+        path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        return summary
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Mean, median, p95, p99 and maximum."""
+    p50, p95, p99 = np.percentile(values, [50, 95, 99])
+    named = {"mean": np.mean(values), "p50": p50, "p95": p95, "p99": p99, "max": max(values)}
+    return {name: round(float(v), 3) for name, v in named.items()}
+
+
+def versions() -> dict[str, Any]:
+    """Versions of what computed the results, and the kind of machine."""
+    found: dict[str, Any] = {"usguide": usguide.__version__, "python": platform.python_version()}
+    for name in ("numpy", "scipy", "numba", "opencv-python", "scikit-image"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return {**found, "platform": f"{platform.system()} {platform.machine()}", "cpus": os.cpu_count()}
+
+
+def _finite(value: Any) -> Any:
+    """Replace infinities, which JSON can't hold, by the word."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "infinite" if value > 0 else None
+    return value

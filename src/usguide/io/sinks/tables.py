@@ -1,0 +1,193 @@
+"""One line a frame: `results.jsonl` and `results.csv` (docs/results.md has the contract)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from usguide.geometry import ImageGeometry
+from usguide.types import Frame, GuidanceResult, NeedleTrack
+
+SCHEMA_VERSION = 1
+
+
+class Sink(Protocol):
+    """Takes frames with their results, in order."""
+
+    def write(self, frame: Frame, result: GuidanceResult) -> None:
+        """Take one frame."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is written, so that it is valid as it stands."""
+        ...
+
+
+def result_record(frame: Frame, result: GuidanceResult) -> dict[str, Any]:
+    """Return the record of one frame: every key is there, null where there is nothing to say.
+
+    mm have three decimals, px one; px are those of the whole delivered frame.
+    """
+    g, track = frame.geometry, result.track
+    fluid, target = result.injectate, result.target
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "index": result.index,
+        "timestamp_s": _number(result.timestamp_s, 6),
+        "state": str(result.state),
+        "input_state": str(result.input_state),
+        "confidence": _number(track.confidence, 4) if track else None,
+        "shaft": _shaft(track, g) if track else None,
+        "tip": _tip(track, g) if track else None,
+        "other_tracks": [
+            {
+                "track_id": t.track_id,
+                "state": str(t.state),
+                "confidence": _number(t.confidence, 4),
+                "shaft": _shaft(t, g),
+                "tip": _tip(t, g),
+            }
+            for t in result.tracks[1:]
+        ],
+        "injectate": None
+        if fluid is None
+        else {
+            "area_mm2": _number(fluid.area_mm2, 3),
+            "centroid_mm": _point(fluid.centroid_mm),
+            "extent_mm": _point(fluid.extent_mm),
+            "onset_s": _number(fluid.onset_s, 4),
+            "pools": [dict(p) for p in fluid.pools],
+            "warnings": list(fluid.warnings),
+        },
+        "target": None
+        if target is None
+        else {
+            "position_mm": _point(target.position_mm),
+            "distance_mm": _number(target.distance_mm, 3),
+            "along_mm": _number(target.along_mm, 3),
+            "miss_mm": _number(target.miss_mm, 3),
+            "angle_error_deg": _number(target.angle_error_deg, 2),
+        },
+        "track": None
+        if track is None
+        else {
+            "track_id": track.track_id,
+            "in_plane_fraction": _number(track.in_plane_fraction, 3),
+            "age_s": _number(track.age_s, 4),
+            "time_since_seen_s": _number(track.time_since_seen_s, 4),
+        },
+        "events": list(result.events),
+        "latency_ms": {k: _number(v, 3) for k, v in result.latency_ms.items()},
+    }
+
+
+def _shaft(track: NeedleTrack, g: ImageGeometry) -> dict[str, Any]:
+    s = track.shaft
+    return {
+        "entry_mm": _point(s.entry_mm),
+        "distal_mm": _point(s.distal_mm),
+        "angle_deg": _number(s.angle_deg, 2),
+        "entry_px": _point(g.to_px(s.entry_mm), 1),
+        "distal_px": _point(g.to_px(s.distal_mm), 1),
+    }
+
+
+def _tip(track: NeedleTrack, g: ImageGeometry) -> dict[str, Any]:
+    t = track.tip
+    return {
+        "position_mm": _point(t.position_mm),
+        "position_px": _point(g.to_px(t.position_mm), 1),
+        "sigma_mm": _point(t.sigma_mm),
+        "velocity_mm_s": _number(track.tip_velocity_mm_s, 2),
+    }
+
+
+def _point(values: ArrayLike | None, digits: int = 3) -> list[float | None] | None:
+    return None if values is None else [_number(v, digits) for v in np.ravel(np.asarray(values, dtype=float))]
+
+
+def _number(value: float | None, digits: int) -> float | None:
+    """Round; what is not a number is null, since JSON has no NaN."""
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), digits) + 0.0
+
+
+class JsonlSink:
+    """`results.jsonl`: each line is complete when `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="\n")
+
+    def write(self, frame: Frame, result: GuidanceResult) -> None:
+        """Write one line."""
+        self._file.write(json.dumps(result_record(frame, result), allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+CSV_COLUMNS = (
+    "index",
+    "timestamp_s",
+    "state",
+    "input_state",
+    "confidence",
+    "entry_x_mm",
+    "entry_z_mm",
+    "distal_x_mm",
+    "distal_z_mm",
+    "angle_deg",
+    "tip_x_mm",
+    "tip_z_mm",
+    "tip_sigma_x_mm",
+    "tip_sigma_z_mm",
+    "tip_x_px",
+    "tip_y_px",
+    "tip_velocity_mm_s",
+    "target_distance_mm",
+    "injectate_area_mm2",
+    "latency_total_ms",
+)
+
+
+class CsvSink:
+    """`results.csv`: the best track in columns, units in the header, empty cells where there is none."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(CSV_COLUMNS)
+
+    def write(self, frame: Frame, result: GuidanceResult) -> None:
+        """Write one row."""
+        r = result_record(frame, result)
+        shaft, tip, two = r["shaft"], r["tip"], [None, None]
+        self._writer.writerow(
+            [
+                *(r[k] for k in ("index", "timestamp_s", "state", "input_state", "confidence")),
+                *(shaft["entry_mm"] if shaft else two),
+                *(shaft["distal_mm"] if shaft else two),
+                shaft["angle_deg"] if shaft else None,
+                *(tip["position_mm"] if tip else two),
+                *(tip["sigma_mm"] if tip else two),
+                *(tip["position_px"] if tip else two),
+                tip["velocity_mm_s"] if tip else None,
+                r["target"]["distance_mm"] if r["target"] else None,
+                r["injectate"]["area_mm2"] if r["injectate"] else None,
+                r["latency_ms"].get("total"),
+            ]
+        )
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
