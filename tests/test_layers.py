@@ -31,7 +31,7 @@ LAYER = {
     "pipeline": 8,
     "_warmup": 9,
     "io": 9,
-    "draw": 9,
+    "draw": 8,
     "cli": 10,
     "live": 10,
     "bench": 10,

@@ -77,11 +77,11 @@ def run_track(options: TrackOptions) -> int:
         summary = RunSummary(source, settings, prior, threads=options.threads)
         folder = RunFolder(options.out)
         ended = _process(source, pipeline, summary, folder, options)
-        if summary.frames == 0:
+        if summary.frames == summary.bad_frames:
             folder.discard()
             if ended == "interrupted":
                 return INTERRUPTED
-            reason = source.notes[0] if source.notes else ended
+            reason = source.notes[0] if source.notes else summary.first_reason or ended
             raise FormatError(f"{source.info.name}: no frame could be used: {reason}")
         report = summary.save(folder.work / "summary.json", ended=ended)
         paths = folder.publish()
@@ -148,7 +148,8 @@ def _run_frames(
             result = pipeline.step_still(frame) if options.stills else pipeline.step(frame)
         except InvalidFrameError as error:
             summary.bad_frames += 1
-            if summary.frames == summary.bad_frames - 1 and (options.stills or summary.bad_frames >= GIVE_UP_AFTER):
+            summary.first_reason = summary.first_reason or str(error)
+            if summary.frames == summary.bad_frames - 1 and summary.bad_frames >= GIVE_UP_AFTER:
                 raise
             result = _invalid(frame, state, str(error))
         if options.stills and last_shape not in (None, frame.shape):

@@ -47,6 +47,7 @@ class RunSummary:
         self._kept: list[GuidanceResult] = []
         self.frames = 0
         self.bad_frames = 0
+        self.first_reason = ""
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Count one frame."""
