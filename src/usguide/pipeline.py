@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from time import perf_counter
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,6 +16,7 @@ from usguide.filters import despeckle
 from usguide.geometry import Point
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
+from usguide.motion import Background
 from usguide.settings import PipelineSettings
 from usguide.stages import Despeckler, Segmenter, ShaftDetector, Tracker
 from usguide.stream import StreamMonitor
@@ -60,6 +62,7 @@ class GuidancePipeline:
         self._detector = detector or HoughShaftDetector(self.settings.detection.detector)
         self._tracker = tracker or NeedleTracker(self.settings.tracker)
         self._segmenter = segmenter
+        self._background = Background(self.settings.background)
         self._monitor = StreamMonitor(self.settings.stream.frozen_after_s)
         self._target_mm: Point | None = None
         self._pending_events: list[str] = []
@@ -94,6 +97,7 @@ class GuidancePipeline:
         """Forget needle, fluid and stream; keep settings, prior and target."""
         self._tracker.reset()
         self._monitor.reset()
+        self._background.reset()
         if self._segmenter is not None:
             self._segmenter.reset()
         self._pending_events.clear()
@@ -116,8 +120,13 @@ class GuidancePipeline:
             result = self._repeated(frame, clock, events)
         else:
             frozen = report.input_state is InputState.FROZEN
-            detections = [] if frozen else self._detect(image, clock)
-            tracks = self._tracker.update(detections, frame.timestamp_s)
+            if frozen:
+                tracks = self._tracker.update([], frame.timestamp_s)
+            else:
+                evidence = self._evidence(image, clock, moving=True)
+                tracks = self._tracker.update(self._detect(evidence, clock), frame.timestamp_s)
+                needle = _needle_band(tracks, image)
+                self._background.learn(evidence.despeckled, image.valid, frame.timestamp_s, needle)
             clock.lap("track")
             track = tracks[0] if tracks else None
             injectate = self._segmenter.update(frame, track) if self._segmenter is not None else None
@@ -153,7 +162,7 @@ class GuidancePipeline:
         clock = _StageClock()
         image = self._grid(frame)
         clock.lap("grid")
-        found = self._detect(image, clock)
+        found = self._detect(self._evidence(image, clock, moving=False), clock)
         strong = [d for d in found if d.shaft.score >= self.settings.tracker.confirm_score_mm]
         tracks = tuple(_still_track(k + 1, d) for k, d in enumerate(strong))
         track = tracks[0] if tracks else None
@@ -173,12 +182,19 @@ class GuidancePipeline:
             raise InvalidFrameError(f"frame {frame.index}: the source marks it {frame.status}; it is left out")
         return to_working_grid(frame, self.settings.detection.working_mm_per_px)
 
-    def _detect(self, image: WorkingImage, clock: _StageClock) -> list[Detection]:
+    def _evidence(self, image: WorkingImage, clock: _StageClock, *, moving: bool) -> Evidence:
+        settings = self.settings.detection.ridge
         smooth = self._despeckler(image.grey)
         clock.lap("despeckle")
-        ridge = ridge_evidence(image, smooth, self.settings.detection.ridge)
+        ridge, novelty = ridge_evidence(image, smooth, settings), None
         clock.lap("ridge")
-        found = list(self._detector.detect(Evidence(image, smooth, ridge), self.prior))
+        if moving:
+            novelty = ridge_evidence(image, self._background.novelty(smooth, image.valid), settings)
+            clock.lap("novelty")
+        return Evidence(image, smooth, ridge, novelty)
+
+    def _detect(self, evidence: Evidence, clock: _StageClock) -> list[Detection]:
+        found = list(self._detector.detect(evidence, self.prior))
         clock.lap("detect")
         return found
 
@@ -209,6 +225,24 @@ class GuidancePipeline:
         events = tuple(self._pending_events)
         self._pending_events.clear()
         return events
+
+
+NEEDLE_BAND_MM = 3.0
+"""Width of the band around a needle that the background does not learn from; it also reaches so far beyond the tip."""
+
+
+def _needle_band(tracks: tuple[NeedleTrack, ...], image: WorkingImage) -> NDArray[np.bool_] | None:
+    """Where needles are, or may be in the next frames, on the working grid."""
+    if not tracks:
+        return None
+    band = np.zeros(image.grey.shape, np.uint8)
+    width = max(1, round(NEEDLE_BAND_MM / image.geometry.axial_mm_per_px))
+    for t in tracks:
+        entry, tip = np.asarray(t.shaft.entry_mm), np.asarray(t.tip.position_mm)
+        beyond = tip + (tip - entry) * (NEEDLE_BAND_MM / max(1e-6, float(np.hypot(*(tip - entry)))))
+        (x0, y0), (x1, y1) = np.rint(image.geometry.to_px([entry, beyond])).astype(int).tolist()
+        cv2.line(band, (x0, y0), (x1, y1), 1, width)
+    return np.asarray(band, dtype=bool)
 
 
 class _StageClock:

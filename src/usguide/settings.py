@@ -15,6 +15,7 @@ import tomli_w
 
 from usguide.detection import DetectionSettings
 from usguide.errors import FormatError, InputError
+from usguide.motion import BackgroundSettings
 from usguide.tracking import TrackerSettings
 from usguide.types import InsertionPrior
 
@@ -37,12 +38,14 @@ class PipelineSettings:
         Used when none is given to the pipeline.
     detection : DetectionSettings
         Working grid, despeckling, ridge filter, shaft detector.
+    background : BackgroundSettings
     tracker : TrackerSettings
     stream : StreamSettings
     """
 
     prior: InsertionPrior = field(default_factory=InsertionPrior)
     detection: DetectionSettings = field(default_factory=DetectionSettings)
+    background: BackgroundSettings = field(default_factory=BackgroundSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     stream: StreamSettings = field(default_factory=StreamSettings)
 

@@ -193,6 +193,8 @@ class Detection:
 
     shaft: Shaft
     tip: Tip
+    novel: bool | None = None
+    """Whether the evidence is new against the background; None where the detector can't tell."""
 
 
 @dataclass(frozen=True, slots=True)

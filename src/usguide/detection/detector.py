@@ -29,11 +29,14 @@ class Evidence:
         Grey levels after despeckling.
     ridge : RidgeMap
         Response and orientation; 0 where the picture ends.
+    novelty : RidgeMap, optional
+        The same of what is new against the background; None for a picture on its own.
     """
 
     image: WorkingImage
     despeckled: NDArray[np.float32]
     ridge: RidgeMap
+    novelty: RidgeMap | None = None
 
     @property
     def geometry(self) -> ImageGeometry:
@@ -116,6 +119,8 @@ class HoughShaftDetector:
     def detect(self, evidence: Evidence, prior: InsertionPrior) -> tuple[Detection, ...]:
         """Return needle candidates, best first; empty when there is none.
 
+        What is new in the picture comes before what only looks like a needle.
+
         Parameters
         ----------
         evidence : Evidence
@@ -123,21 +128,26 @@ class HoughShaftDetector:
         prior : InsertionPrior
             Side, angles and diameter.
         """
-        s, ridge, valid = self.settings, evidence.ridge, evidence.image.valid
-        gate, mm = math.radians(s.gate_deg), mm_per_px(evidence.geometry)
-        runs = []
-        travel = travel_directions_rad(prior, s.angle_step_deg)
+        s, mm = self.settings, mm_per_px(evidence.geometry)
+        kept: list[tuple[Run, bool | None]] = []
+        alone = evidence.novelty is None
+        for ridge, novel in ((evidence.novelty, True), (evidence.ridge, None if alone else False)):
+            for run in self._runs(ridge, evidence, prior, mm) if ridge is not None else ():
+                if len(kept) < s.max_candidates and not any(_same_needle(run, k, mm) for k, _ in kept):
+                    kept.append((run, novel))
+        return tuple(self._detection(run, evidence, prior, mm, novel=novel) for run, novel in kept)
+
+    def _runs(self, ridge: RidgeMap, evidence: Evidence, prior: InsertionPrior, mm: float) -> list[Run]:
+        """Refined runs of evidence in one ridge map, best first."""
+        s, runs = self.settings, []
+        gate, travel = math.radians(s.gate_deg), travel_directions_rad(prior, s.angle_step_deg)
         for angle, offset in hough_peaks(ridge, travel, gate_rad=gate, floor=s.vote_floor, count=s.hough_peaks):
             line = line_from_hough(angle, offset, ridge.response.shape)
-            run = self._refined(ridge, valid, line, prior, gate, mm) if line else None
+            run = self._refined(ridge, evidence.image.valid, line, prior, gate, mm) if line else None
             if run and run.score * mm >= s.min_score_mm and (run.stop - run.start) * mm >= s.min_length_mm:
                 runs.append(run)
         runs.sort(key=lambda r: -r.score)
-        kept: list[Run] = []
-        for run in runs:
-            if len(kept) < s.max_candidates and not any(_same_needle(run, k, mm) for k in kept):
-                kept.append(run)
-        return tuple(self._detection(run, evidence, prior, mm) for run in kept)
+        return runs
 
     def _refined(
         self, ridge: RidgeMap, valid: NDArray[np.bool_], line: Line, prior: InsertionPrior, gate: float, mm: float
@@ -159,7 +169,9 @@ class HoughShaftDetector:
             run = run_on(better)
         return run
 
-    def _detection(self, run: Run, evidence: Evidence, prior: InsertionPrior, mm: float) -> Detection:
+    def _detection(
+        self, run: Run, evidence: Evidence, prior: InsertionPrior, mm: float, *, novel: bool | None
+    ) -> Detection:
         score_mm = run.score * mm
         confidence = confidence_of(score_mm)
         tip, along = locate_tip(
@@ -171,7 +183,7 @@ class HoughShaftDetector:
         )
         ends = evidence.geometry.to_mm([run.line.at(run.entry), run.line.at(along)])
         entry, distal = ((float(x), float(z)) for x, z in ends)
-        return Detection(Shaft(entry, distal, score_mm), tip)
+        return Detection(Shaft(entry, distal, score_mm), tip, novel)
 
 
 def confidence_of(score_mm: float) -> float:

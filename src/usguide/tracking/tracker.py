@@ -133,7 +133,8 @@ class NeedleTracker:
         before = h.filter.tip(1.0).position_mm if along <= s.smooth_innovation_mm else None
         step = h.filter.last_step_along(h.angle_rad)
         h.filter.update(d.tip, trust=1.0 if along <= s.gate_along_mm else 0.05)
-        if before is not None:
+        # What was there before and flickers at its end has not moved.
+        if before is not None and d.novel is not False:
             step -= h.filter.innovation_along(before, h.angle_rad)
             h.advance_mm += step
             h.path_mm += abs(step)
