@@ -172,9 +172,8 @@ class BaseSource:
     def frame(self, pixels: Any, index: int, timestamp_s: float) -> Frame | None:
         """Make a frame, or count it as bad and return None."""
         try:
-            if min(pixels.shape[:2]) < MIN_SIDE_PX:
-                h, w = pixels.shape[:2]
-                raise InvalidFrameError(f"expected at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px, got {w} x {h}")
+            if pixels.ndim < 2 or min(pixels.shape[:2]) < MIN_SIDE_PX:
+                raise InvalidFrameError(f"expected at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px, got shape {pixels.shape}")
             geometry = self.info.geometry
             if geometry is None or (self.options.stills and self.options.depth_mm is not None):
                 geometry, _ = self.options.geometry_for(pixels.shape[:2], self.info.region)
