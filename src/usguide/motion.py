@@ -109,7 +109,7 @@ class Background:
         self._time_s = 0.0
 
     def novelty(self, image: F32, valid: Mask) -> F32:
-        """Return `image` less the background where that is known, in grey levels; 0 elsewhere.
+        """Return how much brighter `image` is than the background, in grey levels; 0 where that is not known.
 
         Parameters
         ----------
@@ -131,6 +131,8 @@ class Background:
         # A change of gain shifts everything; the median is not moved by a needle.
         difference -= np.float32(np.median(difference[known][::7]))
         difference[~known] = 0
+        # What has gone dark is no needle, and the rims of a dark line would look like two bright ones.
+        np.maximum(difference, 0, out=difference)
         return difference
 
     def learn(self, image: F32, valid: Mask, timestamp_s: float, needle: Mask | None = None) -> None:

@@ -141,3 +141,59 @@ def best_run(evidence: F32, inside: NDArray[np.bool_], entry_cost: np.float32) -
         if running > best:
             best, best_start, best_stop = running, start, t + 1
     return best, best_start, best_stop
+
+
+@kernel
+def fit_centre(strip: F32, start: int, stop: int, scales: NDArray[np.float64]) -> tuple[int, float, float, float]:
+    """Fit a straight line to the centres of mass across a strip: weighted least squares, far points played down.
+
+    Parameters
+    ----------
+    strip : float32 (length, 2 half_width + 1)
+        See `strip_along`; only steps ``start..stop`` are used.
+    scales : float64 (n,)
+        One pass each: a centre this far from the last fit has half its weight.
+
+    Returns
+    -------
+    used, slope, offset, middle : int, float, float, float
+        Steps with any response, the fit ``across = offset + slope * along`` and the weighted mean of `along`.
+    """
+    half_width = strip.shape[1] // 2
+    n = stop - start
+    mass, centre = np.zeros(n), np.zeros(n)
+    used = 0
+    for k in range(n):
+        m = c = 0.0
+        for u in range(-half_width, half_width + 1):
+            v = float(strip[start + k, u + half_width])
+            m += v
+            c += v * u
+        if m > 0:
+            mass[k], centre[k] = m, c / m
+            used += 1
+    slope = offset = middle = 0.0
+    for scale in scales:
+        sw = st = su = 0.0
+        for k in range(n):
+            d = (centre[k] - offset - slope * (start + k)) / scale
+            w = mass[k] / (1 + d * d)
+            sw += w
+            st += w * (start + k)
+            su += w * centre[k]
+        if sw <= 0:
+            return 0, slope, offset, middle
+        mean_t, mean_u = st / sw, su / sw
+        stt = stu = 0.0
+        for k in range(n):
+            d = (centre[k] - offset - slope * (start + k)) / scale
+            w = mass[k] / (1 + d * d)
+            t = start + k - mean_t
+            stt += w * t * t
+            stu += w * t * (centre[k] - mean_u)
+        if stt <= 0:
+            return 0, slope, offset, middle
+        slope = stu / stt
+        offset = mean_u - slope * mean_t
+        middle = mean_t
+    return used, slope, offset, middle

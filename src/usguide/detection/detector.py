@@ -9,7 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection.lines import Line, Run, find_run, hough_peaks, line_from_hough, refine_line
+from usguide.detection.lines import (
+    Line,
+    Run,
+    find_run,
+    hough_peaks,
+    line_from_hough,
+    refine_line,
+    response_near_end,
+)
 from usguide.detection.tip import locate_tip
 from usguide.filters import RidgeMap, despeckle, frangi_map
 from usguide.geometry import ImageGeometry
@@ -72,10 +80,15 @@ class DetectorSettings:
     refine_half_width_mm: float = 0.9
     min_score_mm: float = 1.5
     """Less evidence than this is no candidate."""
+    worth_refining: float = 0.3
+    """A Hough peak whose run has less than this share of the least score is not refined."""
     min_length_mm: float = 3.0
     angle_margin_deg: float = 2.0
     """A refined line may leave the prior's range by this much."""
     max_candidates: int = 10
+    novel_end_mm: float = 1.5
+    novel_response: float = 0.3
+    """A run is new when the novelty over its last millimetres has this mean response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +142,26 @@ class HoughShaftDetector:
             Side, angles and diameter.
         """
         s, mm = self.settings, mm_per_px(evidence.geometry)
-        kept: list[tuple[Run, bool | None]] = []
-        alone = evidence.novelty is None
-        for ridge, novel in ((evidence.novelty, True), (evidence.ridge, None if alone else False)):
+        kept: list[Run] = []
+        for ridge in (evidence.novelty, evidence.ridge):
             for run in self._runs(ridge, evidence, prior, mm) if ridge is not None else ():
-                if len(kept) < s.max_candidates and not any(_same_needle(run, k, mm) for k, _ in kept):
-                    kept.append((run, novel))
-        return tuple(self._detection(run, evidence, prior, mm, novel=novel) for run, novel in kept)
+                if len(kept) < s.max_candidates and not any(_same_needle(run, k, mm) for k in kept):
+                    kept.append(run)
+        return tuple(self._detection(run, evidence, prior, mm) for run in kept)
+
+    def _novel(self, run: Run, evidence: Evidence, mm: float) -> bool | None:
+        """Tell whether the run's end is new: a shaft that advances is, though its older part may not be."""
+        s = self.settings
+        if evidence.novelty is None:
+            return None
+        near_end = response_near_end(
+            evidence.novelty,
+            evidence.image.valid,
+            run,
+            gate_rad=math.radians(s.gate_deg),
+            last_px=max(1, round(s.novel_end_mm / mm)),
+        )
+        return near_end >= s.novel_response
 
     def _runs(self, ridge: RidgeMap, evidence: Evidence, prior: InsertionPrior, mm: float) -> list[Run]:
         """Refined runs of evidence in one ridge map, best first."""
@@ -158,6 +184,8 @@ class HoughShaftDetector:
             return find_run(ridge, valid, candidate, gate_rad=gate, threshold=s.threshold, entry_cost=s.entry_cost * mm)
 
         run = run_on(line)
+        if run.score * mm < s.worth_refining * s.min_score_mm:
+            return None
         for _ in range(2):
             if run.score <= 0:
                 return None
@@ -169,9 +197,7 @@ class HoughShaftDetector:
             run = run_on(better)
         return run
 
-    def _detection(
-        self, run: Run, evidence: Evidence, prior: InsertionPrior, mm: float, *, novel: bool | None
-    ) -> Detection:
+    def _detection(self, run: Run, evidence: Evidence, prior: InsertionPrior, mm: float) -> Detection:
         score_mm = run.score * mm
         confidence = confidence_of(score_mm)
         tip, along = locate_tip(
@@ -183,7 +209,7 @@ class HoughShaftDetector:
         )
         ends = evidence.geometry.to_mm([run.line.at(run.entry), run.line.at(along)])
         entry, distal = ((float(x), float(z)) for x, z in ends)
-        return Detection(Shaft(entry, distal, score_mm), tip, novel)
+        return Detection(Shaft(entry, distal, score_mm), tip, self._novel(run, evidence, mm))
 
 
 def confidence_of(score_mm: float) -> float:

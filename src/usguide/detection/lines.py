@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from usguide.detection._kernels import best_run, hough_votes, strip_along
+from usguide.detection._kernels import best_run, fit_centre, hough_votes, strip_along
 from usguide.filters import RidgeMap
 
 
@@ -126,29 +126,22 @@ def find_run(
     return Run(line, score, start, stop, int(np.argmax(inside)))
 
 
+def response_near_end(ridge: RidgeMap, valid: NDArray[np.bool_], run: Run, *, gate_rad: float, last_px: int) -> float:
+    """Mean gated response of another ridge map over the last steps of a run, 0..1."""
+    strip, _ = _strip(ridge, valid, run.line, 1, gate_rad)
+    part = strip[max(run.start, run.stop - last_px) : run.stop].max(axis=1)
+    return float(part.mean()) if part.size else 0.0
+
+
 def refine_line(
     ridge: RidgeMap, valid: NDArray[np.bool_], run: Run, *, gate_rad: float, half_width_px: int
 ) -> Line | None:
     """Fit the line to the ridge's centre below a pixel: weighted least squares, twice, far points played down."""
     strip, _ = _strip(ridge, valid, run.line, half_width_px, gate_rad)
-    band = strip[run.start : run.stop].astype(np.float64)
-    u = np.arange(-half_width_px, half_width_px + 1, dtype=np.float64)
-    mass = band.sum(axis=1)
-    keep = mass > 0
-    if np.count_nonzero(keep) < 8:
+    scales = np.array([half_width_px, 0.5 * half_width_px])
+    used, slope, offset, middle = fit_centre(strip, run.start, run.stop, scales)
+    if used < 8:
         return None
-    t = np.arange(run.start, run.stop, dtype=np.float64)[keep]
-    centre, weight = (band[keep] @ u) / mass[keep], mass[keep]
-    slope = offset = 0.0
-    for scale in (half_width_px, 0.5 * half_width_px):
-        w = weight / (1 + ((centre - offset - slope * t) / scale) ** 2)
-        mean_t, mean_u = np.average(t, weights=w), np.average(centre, weights=w)
-        spread = np.average((t - mean_t) ** 2, weights=w)
-        if spread <= 0:
-            return None
-        slope = float(np.average((t - mean_t) * (centre - mean_u), weights=w) / spread)
-        offset = float(mean_u - slope * mean_t)
-    middle = float(np.average(t, weights=weight))
     point = run.line.at(middle, offset + slope * middle)
     return line_through(
         point, run.line.angle_rad + math.atan(slope), (ridge.response.shape[0], ridge.response.shape[1])

@@ -94,7 +94,10 @@ def frangi_scale(
             m = np.sqrt(d * d + xy * xy)
             l1, l2 = t + m, t - m
             q2 = l2 * l2
-            v = np.exp(-inv_beta * l1 * l1 / (q2 + tiny)) * (one - np.exp(-inv_c * (l1 * l1 + q2)))
+            strength = inv_c * (l1 * l1 + q2)
+            if strength <= response[i, j]:
+                continue  # 1 - exp(-x) is at most x: this scale can't win, and two exponentials are saved
+            v = np.exp(-inv_beta * l1 * l1 / (q2 + tiny)) * (one - np.exp(-strength))
             if v > response[i, j]:
                 response[i, j] = v
                 # Along the ridge is the eigenvector of l1, the one with little curvature.
