@@ -80,8 +80,9 @@ class NeedleScores:
 
 
 def summarise(errors: Sequence[float], *, signed: bool = False) -> ErrorSummary:
-    """Summarise errors; `p95` and `maximum` are of their magnitude."""
+    """Summarise errors; `p95` and `maximum` are of their magnitude. NaN (unknown) is left out, infinity (a miss) is not."""
     values = np.asarray(errors, dtype=float)
+    values = values[~np.isnan(values)]  # what the truth can't tell; a miss is infinite, and stays
     if values.size == 0:
         return ErrorSummary(0, None, None, None, None, None)
     size = np.abs(values)

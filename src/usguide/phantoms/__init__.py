@@ -1,17 +1,21 @@
 """Rendered recordings with exact truth."""
 
 from usguide.phantoms.render import Phantom, render_phantom
-from usguide.phantoms.scene import InjectateScene, NeedleScene, PhantomScene
-from usguide.phantoms.shipped import SHIPPED, save_phantom, shipped_path
+from usguide.phantoms.scene import STRUCTURES, InjectateScene, NeedleScene, PhantomScene
+from usguide.phantoms.shipped import SHIPPED, list_shipped, save_phantom, shipped_path
 from usguide.phantoms.truth import PhantomTruth
+from usguide.phantoms.visibility import needle_visibility_db
 
 __all__ = [
     "SHIPPED",
+    "STRUCTURES",
     "InjectateScene",
     "NeedleScene",
     "Phantom",
     "PhantomScene",
     "PhantomTruth",
+    "list_shipped",
+    "needle_visibility_db",
     "render_phantom",
     "save_phantom",
     "shipped_path",

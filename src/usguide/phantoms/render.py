@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.geometry import ImageGeometry
+from usguide.geometry import ImageGeometry, Point, scan_convert
 from usguide.intensity import log_compress
-from usguide.phantoms.needle import needle_echo, shaft_profile
-from usguide.phantoms.scene import InjectateScene, NeedleScene, PhantomScene
-from usguide.phantoms.tissue import (
-    C64,
-    F32,
-    Grid,
-    PointSpread,
-    amplitude_map,
-    bone_depth_mm,
-    nerve_mm,
-    speckle,
-    specular_lines,
-)
+from usguide.phantoms.grid import C64, F32, Grid, beam_grid, picture_geometry
+from usguide.phantoms.motion import Lens, carried, fluid_gain, lens_at, origins
+from usguide.phantoms.needle import NeedlePose, needle_echo, shaft_profile
+from usguide.phantoms.scene import PhantomScene
+from usguide.phantoms.speckle import CURVILINEAR_SPREAD, LINEAR_SPREAD, PointSpread, convolve, noise_at, speckle
+from usguide.phantoms.tissue import Tissue, build_tissue
 from usguide.phantoms.truth import PhantomTruth
 
 DYNAMIC_RANGE_DB = 60.0
@@ -31,6 +24,10 @@ WHITE_AMPLITUDE = 42.0
 """Amplitude, in units of the tissue's, that is shown white."""
 GREY_LEVELS = 64
 """Scanners show few levels; it also keeps the files small."""
+NOISE_AMPLITUDE = 0.02
+"""Electronic noise at the probe's face; TGC raises it with depth."""
+NOISE_DB_PER_MM = 0.30
+_CHANGING = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,149 +63,135 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     Notes
     -----
     Complex Gaussian scatterers, weighted by a map of tissue, are convolved with a point-spread function whose lateral
-    width grows away from the focus; smooth reflectors are added in phase. The field moves with the tissue and part of
-    it decorrelates; the needle's echo, which does not move with it, and the electronic noise are added before the
-    envelope is taken and log-compressed. Attenuation is taken as compensated by TGC, which leaves noise that grows
-    with depth. Simplified: no refraction, no elevational thickness, straight needle, linear probe.
+    width grows away from the focus; smooth reflectors are convolved with it and added in phase. The field moves with
+    the tissue and part of it decorrelates; the needle's echo, which does not move with it, and the electronic noise
+    are added before the envelope is taken and log-compressed. What is simplified: `data/phantoms/README.md`.
     """
     scene = scene or PhantomScene()
-    rng = np.random.default_rng(seed)
-    grid, psf = _fine_grid(scene), PointSpread()
-    amplitude, flat = amplitude_map(rng, grid), np.ones(grid.shape, np.float32)
-    reflectors = specular_lines(rng, grid, scene.fascia_brightness)
-    looks = [speckle(rng, grid, amplitude, psf) + reflectors for _ in range(int(scene.looks))]
-    changing = [speckle(rng, grid, flat, psf) for _ in looks]
-    profile = shaft_profile(rng, scene.needle.gap_share) if scene.needle else np.ones(1)
-    depth = grid.axes_mm()[1]
-    gain = (10 ** (-scene.attenuation_db_per_mm * depth / 20)).astype(np.float32)
-    gain = gain * np.where(depth > bone_depth_mm(grid) + 0.4, np.float32(0.08), np.float32(1))
-    keep = math.exp(-1.0 / scene.frame_rate_hz)
-    frames, rows = [], []
-    for k in range(scene.frame_count):
-        t = k / scene.frame_rate_hz
-        row, still, moving, echo = _instant(scene, grid, psf, profile, t)
-        power = np.zeros(grid.shape, np.float32)
-        for n, look in enumerate(looks):
-            fresh = speckle(rng, grid, flat, psf)
-            changing[n] = np.complex64(keep) * changing[n] + np.complex64(math.sqrt(1 - keep**2)) * fresh
-            share = np.float32(scene.decorrelation)
-            field = _carried(np.sqrt(1 - share) * look + np.sqrt(share) * amplitude * changing[n], moving)
-            # The electronic noise is as fast as the decorrelation's new part, and independent of where tissue is.
-            field = field * still * gain + echo * gain + np.float32(0.02) * fresh[::-1]
-            power += field.real**2 + field.imag**2
-        rows.append(row)
-        frames.append(_display(np.sqrt(power / len(looks)), scene))
-    geometry = ImageGeometry(*scene.spacing_mm)
-    truth = _truth(rows, np.array(nerve_mm(grid)))
+    geometry = picture_geometry(scene)
+    times = np.arange(scene.frame_count) / scene.frame_rate_hz
+    frames, rows, masks = [], [], []
+    for envelope, pose, lens in envelopes(scene, seed, times):
+        frames.append(_display(envelope, scene, geometry))
+        entry, tip, visible = _in_picture(scene, geometry, pose)
+        rows.append([*tip, *entry, visible, pose.angle_deg if pose and visible > 0 else math.nan])
+        masks.append(_mask(scene, geometry, lens))
+    table, mask = np.array(rows, dtype=np.float64), np.stack(masks)
+    area = mask.sum(axis=(1, 2)) * float(np.prod(scene.spacing_mm))
+    target = np.array(scene.nerve_mm, dtype=np.float64)
+    truth = PhantomTruth(table[:, 0:2], table[:, 2:4], table[:, 4], table[:, 5], area, target, mask)
     stack = np.stack(frames)
     if scene.entry_side == "right":
-        stack, truth = np.ascontiguousarray(stack[:, :, ::-1]), _mirrored(truth, scene)
-    return Phantom(stack, geometry, np.arange(scene.frame_count) / scene.frame_rate_hz, truth)
+        stack, truth = np.ascontiguousarray(stack[:, :, ::-1]), truth.mirrored(scene.size_mm[1])
+    return Phantom(stack, geometry, times, truth)
 
 
-def _fine_grid(scene: PhantomScene) -> Grid:
-    """Twice the picture's axial samples where its pixels are coarse, so that the envelope is not undersampled."""
-    factor = max(1, math.ceil(scene.spacing_mm[0] / 0.07))
-    return Grid((scene.shape[0] * factor, scene.shape[1]), (scene.spacing_mm[0] / factor, scene.spacing_mm[1]))
+def envelopes(
+    scene: PhantomScene, seed: int, times: NDArray[np.float64]
+) -> Iterator[tuple[F32, NeedlePose | None, Lens | None]]:
+    """Give the envelope on the grid of beams, the needle's pose and the fluid at each time."""
+    rng = np.random.default_rng(seed)
+    grid = beam_grid(scene)
+    psf = LINEAR_SPREAD if grid.sector is None else CURVILINEAR_SPREAD
+    looks = int(scene.looks)
+    tissue = build_tissue(rng, grid, scene)
+    fields = [_look(rng, grid, psf, tissue) for _ in range(looks)]
+    flat = [speckle(rng, grid, np.ones(grid.shape, np.float32), psf) for _ in range(looks)]
+    profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, looks)
+    # A share of the field changes: a mixture of fields whose weights wander, at unit power altogether.
+    weights = rng.standard_normal((looks, _CHANGING, 2)) @ (1, 1j)
+    keep = math.exp(-1.0 / scene.frame_rate_hz)
+    noise = NOISE_AMPLITUDE * 10 ** (NOISE_DB_PER_MM * grid.depth_mm / 20)
+    anchor = scene.plane_mm[0]
+    for t in times:
+        pose = _pose(scene, float(t))
+        lens = lens_at(scene.injectate, anchor, float(t)) if scene.injectate and scene.needle else None
+        moving = origins(scene, grid, float(t), pose, lens)
+        still = tissue.gain if lens is None or scene.injectate is None else fluid_gain(grid, scene.injectate, lens)
+        still = still if still is tissue.gain else still * tissue.gain
+        rows, echo = slice(0, 0), [np.zeros((0, grid.shape[1]), np.complex64)] * looks
+        if scene.needle is not None and pose is not None:
+            rows, echo, passes = needle_echo(grid, psf, scene.needle, pose, profiles, flat)
+            still = still.copy()
+            still[rows] *= passes
+        power = np.zeros(grid.shape, np.float32)
+        weights = keep * weights + math.sqrt(1 - keep**2) * (rng.standard_normal((*weights.shape, 2)) @ (1, 1j))
+        for n, (rest, changing) in enumerate(fields):
+            unit = weights[n] / np.sqrt((np.abs(weights[n]) ** 2).sum())
+            field = np.complex64(math.sqrt(1 - scene.decorrelation)) * rest[0] + rest[1]
+            for w, c in zip(unit, changing, strict=True):
+                field += np.complex64(w * math.sqrt(scene.decorrelation)) * c
+            field = carried(field, moving) * still
+            field[rows] += echo[n] * tissue.gain[rows]
+            # Electronic noise is new in every frame: the same field, taken from another place.
+            shift = rng.integers(0, grid.shape)
+            field += noise * np.roll(flat[n], (int(shift[0]), int(shift[1])), axis=(0, 1))
+            power += field.real**2 + field.imag**2
+        yield np.sqrt(power / looks), pose, lens
 
 
-def _instant(
-    scene: PhantomScene, grid: Grid, psf: PointSpread, profile: NDArray[np.float64], time_s: float
-) -> tuple[list[float], F32, tuple[F32, F32], F32]:
-    """Compute what holds for every look of one frame.
-
-    Returns
-    -------
-    row : list of float
-        Truth: tip, entry, visible length, angle, area of fluid.
-    still : ndarray
-        What needle shadow and fluid leave of the tissue's echo, 0..1.
-    moving : (ndarray, ndarray)
-        Where each sample's tissue comes from: (column, row) on the grid.
-    echo : ndarray
-        The needle's own echo.
-    """
-    needle, fluid = scene.needle, scene.injectate
-    length = needle.length_mm(time_s) if needle else 0.0
-    tip = _tip(needle, length) if needle else (math.nan, math.nan)
-    area = max(0.0, (time_s - fluid.onset_s) * fluid.area_rate_mm2_s) if fluid and needle else 0.0
-    moving = _origins(scene, grid, time_s, tip, area)
-    still, echo = np.ones(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
-    if fluid and area > 0:
-        still -= np.float32(1 - fluid.echo) * _lens(grid, fluid, tip, area)[2]
-    if needle is None or length <= 0:
-        return [math.nan] * 4 + [0.0, math.nan, 0.0], still, moving, echo
-    echo, passes = needle_echo(grid, psf, needle, profile, length)
-    return [*tip, *needle.entry_mm, length, needle.angle_deg, area], still * passes, moving, echo
+def _look(rng: np.random.Generator, grid: Grid, psf: PointSpread, tissue: Tissue) -> tuple[tuple[C64, C64], list[C64]]:
+    """Compute one direction's view of the tissue: scatterers and reflectors at rest, and fields for what changes."""
+    scatter = speckle(rng, grid, tissue.amplitude, psf)
+    if tissue.reflector.any():
+        # Sheets are rough: their phase wanders along them, differently from each direction.
+        phase = 1.1 * noise_at(rng, grid.x_mm, grid.z_mm, (0.7, 0.3))
+        mirror = convolve(tissue.reflector * np.exp(1j * phase).astype(np.complex64), grid, psf)
+    else:
+        mirror = np.zeros(grid.shape, np.complex64)
+    return (scatter, mirror), [speckle(rng, grid, tissue.amplitude, psf) for _ in range(_CHANGING)]
 
 
-def _tip(needle: NeedleScene, length_mm: float) -> tuple[float, float]:
-    a = math.radians(needle.angle_deg)
-    return needle.entry_mm[0] + length_mm * math.cos(a), needle.entry_mm[1] + length_mm * math.sin(a)
+def _pose(scene: PhantomScene, time_s: float) -> NeedlePose | None:
+    needle = scene.needle
+    if needle is None or needle.length_mm(time_s) <= 0:
+        return None
+    return NeedlePose(needle.entry_mm, needle.angle_at(time_s), needle.length_mm(time_s))
 
 
-def _lens(grid: Grid, fluid: InjectateScene, tip: tuple[float, float], area: float) -> tuple[F32, F32, F32]:
-    """Half thickness of the lens along the plane, distance from the plane, and the soft mask of the fluid."""
-    x, z = grid.axes_mm()
-    a = math.radians(fluid.plane_deg)
-    half_thickness = math.sqrt(area / (math.pi * fluid.aspect))
-    half_length = fluid.aspect * half_thickness
-    cx, cz = tip[0] + 0.35 * half_length, tip[1] + 0.3
-    u, v = (x - cx) * math.cos(a) + (z - cz) * math.sin(a), -(x - cx) * math.sin(a) + (z - cz) * math.cos(a)
-    opening = half_thickness * np.sqrt(np.clip(1 - (u / half_length) ** 2, 0, None))
-    mask = 1 / (1 + np.exp(np.clip((np.abs(v) - opening) / 0.08, -40, 40))) * (np.abs(u) < half_length)
-    return opening.astype(np.float32), np.asarray(v, dtype=np.float32), mask.astype(np.float32)
+def _in_picture(scene: PhantomScene, geometry: ImageGeometry, pose: NeedlePose | None) -> tuple[Point, Point, float]:
+    """Where the shaft enters the picture, its tip, and how much of it the picture holds."""
+    nowhere = ((math.nan, math.nan), (math.nan, math.nan), 0.0)
+    if pose is None:
+        return nowhere
+    a = math.radians(pose.angle_deg)
+    direction = np.array((math.cos(a), math.sin(a)))
+    height, width = scene.size_mm
+
+    def inside(length_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+        points = np.asarray(pose.start_mm) + length_mm[:, None] * direction
+        held: NDArray[np.bool_] = (points >= -1e-9).all(axis=1) & (points[:, 0] <= width) & (points[:, 1] <= height)
+        return held if geometry.sector is None else held & geometry.sector.contains(points)
+
+    # Fine steps rather than equations: the same for a rectangle and a fan, to within 2 micrometres.
+    lengths = np.append(np.arange(0.0, pose.length_mm, 0.002), pose.length_mm)
+    held = np.nonzero(inside(lengths))[0]
+    if held.size == 0:
+        return nowhere
+    entry = np.asarray(pose.start_mm) + lengths[held[0]] * direction
+    tip = np.asarray(pose.start_mm) + pose.length_mm * direction
+    visible = float(lengths[held[-1]] - lengths[held[0]])
+    return (float(entry[0]), float(entry[1])), (float(tip[0]), float(tip[1])), visible
 
 
-def _origins(scene: PhantomScene, grid: Grid, time_s: float, tip: tuple[float, float], area: float) -> tuple[F32, F32]:
-    """Where each sample's tissue comes from: slow motion, and fluid that parts it (what was there is pushed away)."""
-    x, z = grid.axes_mm()
-    depth = z / float(z[-1, 0])
-    dx = scene.motion_mm * math.sin(2 * math.pi * time_s / 3.7) * (0.5 + 0.5 * depth) + 0 * x
-    dz = 0.6 * scene.motion_mm * math.sin(2 * math.pi * time_s / 2.9 + 1) * depth + 0 * x
-    if scene.injectate and area > 0:
-        opening, v, _ = _lens(grid, scene.injectate, tip, area)
-        beyond = np.abs(v) - opening
-        dz = dz + np.where(beyond > 0, np.sign(v) * opening * np.exp(-np.maximum(beyond, 0) / 5.0), 0)
-    column = np.broadcast_to((x - dx) / grid.spacing_mm[1], grid.shape).astype(np.float32)
-    row = np.broadcast_to((z - dz) / grid.spacing_mm[0], grid.shape).astype(np.float32)
-    return column, row
+def _mask(scene: PhantomScene, geometry: ImageGeometry, lens: Lens | None) -> NDArray[np.bool_]:
+    h, w = scene.shape
+    if lens is None:
+        return np.zeros((h, w), dtype=bool)
+    x = (np.arange(w) * scene.spacing_mm[1])[None, :].astype(np.float32)
+    z = (np.arange(h) * scene.spacing_mm[0])[:, None].astype(np.float32)
+    mask = np.broadcast_to(lens.contains(x, z), (h, w))
+    if geometry.sector is None:
+        return np.ascontiguousarray(mask)
+    return mask & geometry.sector.contains(np.stack(np.broadcast_arrays(x, z), axis=-1))
 
 
-def _carried(field: C64, origins: tuple[F32, F32]) -> C64:
-    parts = [
-        cv2.remap(np.ascontiguousarray(p), *origins, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-        for p in (field.real, field.imag)
-    ]
-    return np.asarray(parts[0] + 1j * parts[1], dtype=np.complex64)
-
-
-def _display(envelope: F32, scene: PhantomScene) -> NDArray[np.uint8]:
-    factor = envelope.shape[0] // scene.shape[0]
-    if factor > 1:
+def _display(envelope: F32, scene: PhantomScene, geometry: ImageGeometry) -> NDArray[np.uint8]:
+    if geometry.sector is not None:
+        envelope = scan_convert(envelope, geometry.sector, geometry, scene.shape)
+    elif envelope.shape[0] > scene.shape[0]:
         # The mean of neighbouring samples, as a scanner's display does.
-        envelope = envelope.reshape(scene.shape[0], factor, scene.shape[1]).mean(axis=1)
+        envelope = envelope.reshape(scene.shape[0], -1, scene.shape[1]).mean(axis=1)
     grey = log_compress(envelope, dynamic_range_db=DYNAMIC_RANGE_DB, reference=WHITE_AMPLITUDE)
     step = 255 / (GREY_LEVELS - 1)
-    return np.asarray(np.rint(grey / step) * step, dtype=np.uint8)
-
-
-def _truth(rows: list[list[float]], target: NDArray[np.float64]) -> PhantomTruth:
-    table = np.array(rows, dtype=np.float64)
-    return PhantomTruth(table[:, 0:2], table[:, 2:4], table[:, 4], table[:, 5], table[:, 6], target)
-
-
-def _mirrored(truth: PhantomTruth, scene: PhantomScene) -> PhantomTruth:
-    last_mm = (scene.shape[1] - 1) * scene.spacing_mm[1]
-
-    def flip(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.stack([last_mm - points[..., 0], points[..., 1]], axis=-1)
-
-    return PhantomTruth(
-        flip(truth.tip_mm),
-        flip(truth.entry_mm),
-        truth.visible_mm,
-        truth.angle_deg,
-        truth.injectate_area_mm2,
-        flip(truth.target_mm),
-    )
+    return np.asarray(np.rint(np.rint(grey / step) * step), dtype=np.uint8)

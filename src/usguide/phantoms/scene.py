@@ -2,57 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from usguide._validation import validate_number, validate_positive
+from usguide._validation import validate_number, validate_point, validate_positive
 from usguide.errors import InputError
 from usguide.geometry import Point
+
+STRUCTURES = ("skin", "fascia", "striation", "vessel", "nerve", "bone", "shading")
+"""What tissue is made of; a scene may leave some out. Without any, tissue is homogeneous speckle."""
 
 
 @dataclass(frozen=True, slots=True)
 class NeedleScene:
-    """An in-plane needle that comes in from the left edge.
+    """An in-plane needle that comes in from the left.
 
     Parameters
     ----------
     entry_mm : (float, float)
-        Where its line crosses the left edge of the picture.
+        A point of the shaft's line; lengths are counted from it. At the left edge of the picture by default.
     angle_deg : float
         Insertion angle, 1 to 80.
     diameter_mm : float
         Outer diameter.
     brightness : float
-        Amplitude of the shaft over that of the tissue, before log compression.
+        Amplitude of a shaft across the beam over that of the tissue, before log compression: 4 is easily seen,
+        2 normal, 1 faint (measured: `needle_visibility_db`).
     gap_share : float
         Share of the shaft's length that reflects weakly, 0 to 0.8.
     advance : tuple of (time_s, length_mm)
         Inserted length at given times, linear between; negative is before the picture.
+    wobble_deg : float
+        How far the hand tilts the needle about its entry, slowly.
     """
 
     entry_mm: Point = (0.0, 7.0)
     angle_deg: float = 32.0
     diameter_mm: float = 0.7
-    brightness: float = 14.0
-    gap_share: float = 0.3
-    advance: tuple[tuple[float, float], ...] = ((0.4, -0.5), (1.4, 14.0), (1.8, 14.0), (2.5, 22.0), (9.0, 22.5))
+    brightness: float = 2.0
+    gap_share: float = 0.25
+    advance: tuple[tuple[float, float], ...] = (
+        (0.45, -0.4),
+        (1.35, 12.2),
+        (1.45, 12.2),
+        (1.50, 11.8),
+        (1.55, 12.3),
+        (1.60, 12.2),
+        (2.40, 23.6),
+        (2.60, 23.6),
+        (2.70, 23.3),
+        (2.80, 23.6),
+        (9.00, 24.2),
+    )
+    wobble_deg: float = 0.4
 
     def __post_init__(self) -> None:
+        validate_point(self.entry_mm, name="entry_mm")
         validate_number(self.angle_deg, name="angle_deg", low=1, high=80)
         validate_positive(self.diameter_mm, name="diameter_mm")
         validate_positive(self.brightness, name="brightness")
         validate_number(self.gap_share, name="gap_share", low=0, high=0.8)
+        times = [t for t, _ in self.advance]
+        if not times or times != sorted(times):
+            raise InputError(f"advance: expected (time_s, length_mm) pairs in order of time, got {self.advance!r}")
 
     def length_mm(self, time_s: float) -> float:
         """Return the inserted length at a time; 0 or less is no needle."""
         times, lengths = zip(*self.advance, strict=True)
         return float(np.interp(time_s, times, lengths))
 
+    def angle_at(self, time_s: float) -> float:
+        """Return the insertion angle at a time, in degrees."""
+        return self.angle_deg + self.wobble_deg * math.sin(2 * math.pi * time_s / 1.7)
+
+    def tip_mm(self, time_s: float) -> Point:
+        """Return the end of the shaft's centre line at a time."""
+        a, length = math.radians(self.angle_at(time_s)), self.length_mm(time_s)
+        return self.entry_mm[0] + length * math.cos(a), self.entry_mm[1] + length * math.sin(a)
+
 
 @dataclass(frozen=True, slots=True)
 class InjectateScene:
-    """Hypoechoic fluid that opens a plane as a lens, from just beyond the tip.
+    """Hypoechoic fluid that opens a fascial plane as a lens around the tip.
 
     Parameters
     ----------
@@ -68,16 +101,22 @@ class InjectateScene:
         Amplitude within, as a share of the tissue's.
     """
 
-    onset_s: float = 2.7
-    area_rate_mm2_s: float = 24.0
+    onset_s: float = 2.4
+    area_rate_mm2_s: float = 20.0
     plane_deg: float = 5.0
     aspect: float = 4.0
-    echo: float = 0.12
+    echo: float = 0.05
+
+    def __post_init__(self) -> None:
+        validate_number(self.area_rate_mm2_s, name="area_rate_mm2_s", low=0)
+        validate_number(self.plane_deg, name="plane_deg", low=-60, high=60)
+        validate_number(self.aspect, name="aspect", low=1, high=20)
+        validate_number(self.echo, name="echo", low=0, high=1)
 
 
 @dataclass(frozen=True, slots=True)
 class PhantomScene:
-    """A recording to render with a linear probe.
+    """A recording to render.
 
     Parameters
     ----------
@@ -87,16 +126,22 @@ class PhantomScene:
         (axial, lateral) mm per px.
     frame_rate_hz, duration_s : float
         Frames at regular times from 0.
+    probe : {"linear", "curvilinear"}
+        Curvilinear pictures are scan-converted; the fan is as wide as `fan_deg` and the picture allow.
+    probe_radius_mm, fan_deg : float
+        Curvature and full opening angle of a curvilinear probe.
     needle : NeedleScene or None
     injectate : InjectateScene or None
     entry_side : {"left", "right"}
         Right renders the mirror image.
+    structures : tuple of str
+        Out of `STRUCTURES`.
     fascia_brightness : float
         Amplitude of the brightest fascia over that of the tissue.
     motion_mm : float
         Amplitude of the tissue's slow movement (breathing, hand).
     decorrelation : float
-        Share of the speckle's energy that changes within a second, 0 to 1.
+        Share of the speckle's energy that changes within a few seconds, 0 to 1.
     looks : int
         Independent looks whose power is averaged, as spatial compounding does; 1 is a scanner without it.
     attenuation_db_per_mm : float
@@ -107,22 +152,31 @@ class PhantomScene:
     spacing_mm: tuple[float, float] = (0.125, 0.125)
     frame_rate_hz: float = 20.0
     duration_s: float = 3.6
+    probe: str = "linear"
+    probe_radius_mm: float = 50.0
+    fan_deg: float = 60.0
     needle: NeedleScene | None = NeedleScene()
     injectate: InjectateScene | None = InjectateScene()
     entry_side: str = "left"
-    fascia_brightness: float = 26.0
+    structures: tuple[str, ...] = STRUCTURES
+    fascia_brightness: float = 16.0
     motion_mm: float = 0.35
     decorrelation: float = 0.15
     looks: int = 3
-    attenuation_db_per_mm: float = 0.25
+    attenuation_db_per_mm: float = 0.3
 
     def __post_init__(self) -> None:
         if min(self.shape) < 32:
             raise InputError(f"shape: expected at least 32 x 32 px, got {self.shape}")
-        for value in (*self.spacing_mm, self.frame_rate_hz, self.duration_s):
-            validate_positive(value, name="spacing_mm, frame_rate_hz and duration_s")
+        for value in (*self.spacing_mm, self.frame_rate_hz, self.duration_s, self.probe_radius_mm):
+            validate_positive(value, name="spacing_mm, frame_rate_hz, duration_s and probe_radius_mm")
+        validate_number(self.fan_deg, name="fan_deg", low=10, high=120)
+        if self.probe not in ("linear", "curvilinear"):
+            raise InputError(f"probe: expected linear or curvilinear, got {self.probe!r}")
         if self.entry_side not in ("left", "right"):
             raise InputError(f"entry_side: expected left or right, got {self.entry_side!r}")
+        if unknown := set(self.structures) - set(STRUCTURES):
+            raise InputError(f"structures: expected some of {', '.join(STRUCTURES)}, got {', '.join(sorted(unknown))}")
         validate_number(self.decorrelation, name="decorrelation", low=0, high=1)
         validate_number(self.looks, name="looks", low=1, high=16)
 
@@ -133,5 +187,21 @@ class PhantomScene:
 
     @property
     def size_mm(self) -> tuple[float, float]:
-        """(axial, lateral) extent."""
-        return self.shape[0] * self.spacing_mm[0], self.shape[1] * self.spacing_mm[1]
+        """(axial, lateral) distance between the outermost pixel centres."""
+        return (self.shape[0] - 1) * self.spacing_mm[0], (self.shape[1] - 1) * self.spacing_mm[1]
+
+    @property
+    def nerve_mm(self) -> Point:
+        """Centre of the nerve, which the injection is meant for: beyond the final tip, or in mid picture."""
+        if self.needle is None:
+            return 0.64 * self.size_mm[1], 0.62 * self.size_mm[0]
+        x, z = self.needle.tip_mm(self.duration_s)
+        return x + 5.0, z + 2.6
+
+    @property
+    def plane_mm(self) -> tuple[Point, float]:
+        """A point of the fascial plane that the injectate opens, and its slope in degrees."""
+        slope = self.injectate.plane_deg if self.injectate else 5.0
+        if self.needle is None:
+            return (0.5 * self.size_mm[1], 0.54 * self.size_mm[0]), slope
+        return self.needle.tip_mm(self.injectate.onset_s if self.injectate else self.duration_s), slope

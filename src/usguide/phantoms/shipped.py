@@ -13,6 +13,7 @@ from usguide.errors import InputError
 from usguide.phantoms.render import Phantom
 from usguide.phantoms.scene import PhantomScene
 
+FORMAT_VERSION = 1
 SHIPPED: dict[str, tuple[PhantomScene, int]] = {"inplane-fascia": (PhantomScene(), 7)}
 """Name to (scene, seed); `scripts/make_phantoms.py` renders them."""
 
@@ -22,6 +23,11 @@ def shipped_folder() -> Path:
     package = Path(__file__).parents[1]
     installed = package / "data" / "phantoms"
     return installed if installed.is_dir() else package.parents[1] / "data" / "phantoms"
+
+
+def list_shipped() -> tuple[str, ...]:
+    """Names that `shipped_path` knows."""
+    return tuple(SHIPPED)
 
 
 def shipped_path(name: str) -> Path:
@@ -41,13 +47,21 @@ def shipped_path(name: str) -> Path:
 def save_phantom(path: Path, phantom: Phantom, scene: PhantomScene, seed: int) -> None:
     """Write a phantom as `.npz` (format: data/phantoms/README.md), under a temporary name until it is complete."""
     temporary = path.with_name(f".{path.stem}.part.npz")
-    meta = json.dumps({"format": 1, "seed": seed, "scene": asdict(scene)})
+    geometry = phantom.geometry
+    meta = json.dumps({"format": FORMAT_VERSION, "seed": seed, "scene": asdict(scene)})
     arrays: dict[str, Any] = {
         "frames": phantom.frames,
-        "spacing_mm": np.array([phantom.geometry.axial_mm_per_px, phantom.geometry.lateral_mm_per_px]),
+        "spacing_mm": np.array([geometry.axial_mm_per_px, geometry.lateral_mm_per_px]),
+        "origin_mm": np.array(geometry.origin_mm),
         "timestamps_s": phantom.timestamps_s,
         "meta": np.array(meta),
-        **phantom.truth.to_npz(),
+        **phantom.truth.to_npz_dict(),
     }
-    np.savez_compressed(temporary, **arrays)
-    temporary.replace(path)
+    if geometry.sector is not None:
+        s = geometry.sector
+        arrays["sector"] = np.array([*s.apex_mm, *s.radius_mm, *s.angle_deg])
+    try:
+        np.savez_compressed(temporary, **arrays)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

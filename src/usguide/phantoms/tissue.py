@@ -1,159 +1,160 @@
-"""Tissue as a complex echo field: speckle with structures, convolved with a depth-dependent point-spread function."""
+"""Tissue: how strongly each place scatters, and the smooth reflectors in it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-C64 = NDArray[np.complex64]
-F32 = NDArray[np.float32]
+from usguide.phantoms.grid import F32, Grid
+from usguide.phantoms.scene import PhantomScene
+from usguide.phantoms.speckle import PointSpread, convolve, noise_along, noise_at, speckle
+from usguide.phantoms.structures import add_bone, add_nerve, add_vessel, bone_depth_mm, vessel_mm
 
-
-@dataclass(frozen=True, slots=True)
-class PointSpread:
-    """Standard deviations of the point-spread function, in mm: amplitude, not power."""
-
-    axial_mm: float = 0.10
-    lateral_mm: float = 0.22
-    focus_mm: float = 18.0
-    divergence: float = 0.012
-    """Growth of the lateral width per mm away from the focus."""
-
-    def lateral_at(self, depth_mm: float) -> float:
-        """Lateral standard deviation at a depth."""
-        return float(np.hypot(self.lateral_mm, self.divergence * (depth_mm - self.focus_mm)))
+__all__ = ["Grid", "PointSpread", "Tissue", "build_tissue", "convolve", "speckle"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
-    """The fine grid that echoes are computed on."""
+class Tissue:
+    """What a grid's beams meet at rest.
 
-    shape: tuple[int, int]
-    spacing_mm: tuple[float, float]
+    Parameters
+    ----------
+    amplitude : ndarray
+        Mean amplitude of the scatterers.
+    reflector : ndarray
+        Amplitude of smooth reflectors (coherent), before convolution.
+    gain : ndarray
+        What attenuation, shading and shadows leave; stays with the probe.
+    """
 
-    def axes_mm(self) -> tuple[F32, F32]:
-        """Lateral (1, W) and axial (H, 1) positions."""
-        (h, w), (dz, dx) = self.shape, self.spacing_mm
-        x = (np.arange(w, dtype=np.float32) * np.float32(dx))[None, :]
-        z = (np.arange(h, dtype=np.float32) * np.float32(dz))[:, None]
-        return x, z
-
-
-def convolve(field: C64, grid: Grid, psf: PointSpread) -> C64:
-    """Convolve with the point-spread function; the lateral width changes with depth in eight steps, blended."""
-    (h, _), (dz, dx) = grid.shape, grid.spacing_mm
-    parts = [_blur(p, psf.axial_mm / dz, 0.0) for p in (field.real, field.imag)]
-    knots = np.linspace(0, h - 1, 9)
-    rows = np.arange(h, dtype=np.float32)
-    out = np.zeros(field.shape, np.complex64)
-    for k, knot in enumerate(knots):
-        weight = np.interp(rows, knots, np.eye(9)[k]).astype(np.float32)[:, None]
-        used = np.nonzero(weight[:, 0])[0]
-        part = slice(used[0], used[-1] + 1)
-        sigma = psf.lateral_at(knot * dz) / dx
-        out.real[part] += weight[part] * _blur(parts[0][part], 0.0, sigma)
-        out.imag[part] += weight[part] * _blur(parts[1][part], 0.0, sigma)
-    return out
+    amplitude: F32
+    reflector: F32
+    gain: F32
 
 
-def _blur(image: F32, sigma_rows: float, sigma_columns: float) -> F32:
-    # sigma 0 would let OpenCV choose one: a kernel of one tap leaves that axis alone.
-    size = (1 if sigma_columns == 0 else 0, 1 if sigma_rows == 0 else 0)
-    blurred = cv2.GaussianBlur(
-        np.ascontiguousarray(image), size, sigma_columns or 1e-3, None, sigma_rows or 1e-3, cv2.BORDER_REFLECT
-    )
-    return np.asarray(blurred, dtype=np.float32)
+# Depth at mid width (share of the height), slope in degrees, strength, from and to (share of the width).
+_SHEETS = (
+    (0.045, 0.5, 0.55, -0.2, 1.2),
+    (0.150, 1.5, 0.85, -0.2, 1.2),
+    (0.255, -4.5, 0.95, -0.2, 1.2),
+    (0.430, 19.0, 0.80, 0.34, 0.86),
+    (0.720, -8.0, 0.85, -0.2, 0.9),
+    (0.790, 10.0, 0.60, -0.2, 0.55),
+)
+# Scatterer amplitude of the layers between the sheets that cross the picture: skin, fat, muscles, deep muscle.
+_LAYERS = (0.9, 0.40, 0.55, 0.36, 0.62, 0.5)
 
 
-def speckle(rng: np.random.Generator, grid: Grid, amplitude: F32, psf: PointSpread) -> C64:
-    """Fully developed speckle: circular complex Gaussian scatterers of a given mean amplitude, unit power at 1."""
-    noise = rng.standard_normal((2, *grid.shape), dtype=np.float32)
-    field = convolve((noise[0] + 1j * noise[1]).astype(np.complex64) * amplitude, grid, psf)
-    # Convolution with a Gaussian of width s leaves 1 / (2 sqrt(pi) s) of white noise's power, an axis each.
-    (dz, dx) = grid.spacing_mm
-    depth = np.arange(grid.shape[0]) * dz
-    lateral = np.array([psf.lateral_at(float(d)) for d in depth])
-    power = 2.0 / (4 * np.pi * (psf.axial_mm / dz) * (lateral / dx))
-    return field / np.sqrt(power).astype(np.float32)[:, None]
+def build_tissue(rng: np.random.Generator, grid: Grid, scene: PhantomScene) -> Tissue:
+    """Draw the tissue of a scene; without structures it is homogeneous."""
+    has = set(scene.structures)
+    x, z = grid.x_mm, grid.z_mm
+    amplitude = np.ones(grid.shape, np.float32)
+    reflector = np.zeros(grid.shape, np.float32)
+    gain = np.broadcast_to(10 ** (-scene.attenuation_db_per_mm * grid.depth_mm / 20), grid.shape).astype(np.float32)
+    if has:
+        amplitude *= np.exp(0.25 * noise_at(rng, x, z, (4.0, 2.0)) + 0.2 * noise_at(rng, x, z, (1.2, 0.5)))
+    if "fascia" in has:
+        _add_fascia(rng, grid, scene, amplitude, reflector)
+    if "striation" in has:
+        _add_striation(rng, grid, scene, amplitude, reflector)
+    if "skin" in has:
+        _add_skin(rng, grid, amplitude, reflector)
+    if "vessel" in has:
+        add_vessel(rng, grid, scene, amplitude, reflector)
+        # Blood attenuates little: what lies below a vessel is brighter.
+        vx, vz, vr = vessel_mm(scene)
+        gain *= 1 + 0.45 * np.exp(-(((x - vx) / (0.75 * vr)) ** 4)) * (z > vz)
+    if "nerve" in has:
+        add_nerve(rng, grid, scene, amplitude, reflector)
+    if "shading" in has:
+        # Uneven contact and what lies near the skin darken whole beams, the more the deeper.
+        beams = np.arange(grid.shape[1], dtype=np.float32)[None, :] * grid.pitch_mm[0]
+        along = 0.6 * noise_along(rng, beams, 2.5) + 0.4 * noise_along(rng, beams, 0.6)
+        gain *= np.exp(0.3 * along * np.sqrt(grid.depth_mm.clip(0) / float(grid.depth_mm.max())))
+    if "bone" in has:
+        add_bone(rng, grid, scene, amplitude, reflector)
+        gain *= 1 - 0.96 / (1 + np.exp(-np.clip((z - bone_depth_mm(grid, scene) - 0.7) / 0.15, -40, 40)))
+    return Tissue(np.maximum(amplitude, np.float32(0.02)), reflector, gain.astype(np.float32))
 
 
-def amplitude_map(rng: np.random.Generator, grid: Grid) -> F32:
-    """Mean scatterer amplitude: layers, muscle striation, a vessel, a nerve, bone with nothing behind it."""
-    x, z = grid.axes_mm()
-    height, width = float(z[-1, 0]), float(x[0, -1])
-    patchy = _smooth_noise(rng, grid, (3.0, 5.0))
-    a = 1.0 + 0.25 * patchy
-    a *= np.where(z < 2.0, 1.5, 1.0)  # skin
-    a *= np.where((z > 2.0) & (z < 0.17 * height), 0.55, 1.0)  # subcutaneous fat
-    muscle = (z > 0.2 * height) & (z < 0.78 * height)
-    streaks = _smooth_noise(rng, grid, (0.22, 3.5))
-    a = np.where(muscle, a * (0.75 + 0.45 * np.maximum(streaks, 0) ** 1.5), a)
-    vx, vz, vr = 0.83 * width, 0.38 * height, 0.055 * width
-    r = np.hypot(x - vx, (z - vz) * 1.15)
-    a = np.where(r < vr, 0.05, np.where(r < vr + 0.45, 2.6, a))
-    nx, nz = nerve_mm(grid)
-    q = np.hypot((x - nx) / 2.6, (z - nz) / 1.7)
-    comb = 0.9 + 0.9 * _smooth_noise(rng, grid, (0.35, 0.35))
-    a = np.where(q < 1, np.clip(comb, 0.25, 2.2), np.where(q < 1.22, 2.8, a))
-    bone = bone_depth_mm(grid)
-    a = np.where(z > bone, 0.12, a)
-    return np.asarray(np.maximum(a, 0.02), dtype=np.float32)
+def specular_law(slope_deg: F32, width_deg: float = 9.0) -> F32:
+    """Share of a sheet's echo that comes back when it slopes against the wave front."""
+    return np.asarray(0.3 + 0.7 * np.exp(-((slope_deg / width_deg) ** 2)), dtype=np.float32)
 
 
-def nerve_mm(grid: Grid) -> tuple[float, float]:
-    """Centre of the nerve: what the injection is meant for."""
-    (h, w), (dz, dx) = grid.shape, grid.spacing_mm
-    return 0.66 * w * dx, 0.62 * h * dz
+def _sheets(scene: PhantomScene) -> list[tuple[float, float, float, float, float]]:
+    """All sheets in mm: depth at mid width, slope, strength, from, to; the last is the plane of the injection."""
+    height, width = scene.size_mm
+    sheets = [(s * height, slope, k, a * width, b * width) for s, slope, k, a, b in _SHEETS]
+    (px, pz), slope = scene.plane_mm
+    return [*sheets, (pz + math.tan(math.radians(slope)) * (0.5 * width - px), slope, 0.9, -0.2 * width, 1.2 * width)]
 
 
-def bone_depth_mm(grid: Grid) -> F32:
-    """Depth of the bone's surface along the lateral axis, shape (1, W)."""
-    x, _ = grid.axes_mm()
-    h_mm, w_mm = grid.shape[0] * grid.spacing_mm[0], grid.shape[1] * grid.spacing_mm[1]
-    return np.asarray(h_mm * (0.9 - 0.06 * np.exp(-(((x - 0.35 * w_mm) / (0.2 * w_mm)) ** 2))), dtype=np.float32)
+def _add_fascia(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
+    x, z = grid.x_mm, grid.z_mm
+    width = scene.size_mm[1]
+    sheets = _sheets(scene)
+    # Position along the picture, sampled finely: curves are drawn in it and looked up at each sample.
+    at = np.linspace(float(x.min()), float(x.max()), 1200, dtype=np.float32)
+    curves = []
+    for k, (middle, slope, strength, start, stop) in enumerate(sheets):
+        wave = 0.4 * noise_along(rng, at, 6.0) + 0.06 * noise_along(rng, at, 1.1)
+        if k == len(sheets) - 1:
+            # The plane of the injection passes the point where it begins.
+            wave -= np.float32(np.interp(scene.plane_mm[0][0], at, wave))
+        curve = middle + math.tan(math.radians(slope)) * (at - 0.5 * width) + wave
+        curves.append((curve.astype(np.float32), strength, start, stop))
+    crossing = sorted((c for c, _, a, b in curves if a < 0 and b > width), key=lambda c: float(c.mean()))
+    layer = np.full(grid.shape, _LAYERS[0], np.float32)
+    for value, curve in zip(_LAYERS[1:], crossing, strict=False):
+        layer = np.where(z > np.interp(x, at, curve), np.float32(value), layer)
+    amplitude *= layer
+    for curve, strength, start, stop in curves:
+        ends = 1 / (1 + np.exp(-np.clip((at - start) / 0.6, -40, 40)))
+        ends /= 1 + np.exp(np.clip((at - stop) / 0.6, -40, 40))
+        for strand in range(3):
+            # Strands part and join; each is thin, uneven and broken in its own way.
+            offset = 0.28 * strand - 0.28 + 0.22 * noise_along(rng, at, 4.0)
+            line = curve + (offset if strand != 1 else 0)
+            slope_deg = np.degrees(np.arctan(np.gradient(line, at)))
+            tilt = np.degrees(np.broadcast_to(grid.tilt_rad, grid.shape)) if grid.sector else np.float32(0)
+            uneven = np.exp(0.55 * noise_along(rng, at, 2.5) + 0.3 * noise_along(rng, at, 0.5))
+            present = np.clip(0.8 + 0.8 * noise_along(rng, at, 4.5), 0.0, 1.0) if strand != 1 else np.float32(1)
+            force = strength * (1.0 if strand == 1 else 0.45) * ends * uneven * present
+            profile = np.exp(-0.5 * ((z - np.interp(x, at, line)) / 0.06) ** 2)
+            # A beam that is tilted meets a sheet of that slope head on.
+            law = specular_law(np.interp(x, at, slope_deg) + tilt)
+            sheet = (np.interp(x, at, force) * profile).astype(np.float32)
+            reflector += np.float32(1.9 * scene.fascia_brightness) * law * sheet
+            amplitude += np.float32(0.12 * scene.fascia_brightness) * sheet
 
 
-def specular_lines(rng: np.random.Generator, grid: Grid, brightness: float) -> F32:
-    """Fascia and bone as thin smooth reflectors; those across the beam shine, slanting ones are weaker."""
-    x, z = grid.axes_mm()
-    h_mm, w_mm = grid.shape[0] * grid.spacing_mm[0], grid.shape[1] * grid.spacing_mm[1]
-    out = np.zeros(grid.shape, np.float32)
-    lines = (
-        (0.055, 0.5, 0.6),
-        (0.17, 2.0, 1.0),
-        (0.29, -4.0, 0.8),
-        (0.47, 9.0, 0.75),
-        (0.63, 5.0, 0.6),
-        (0.76, -7.0, 0.9),
-    )
-    for share, slope_deg, strength in lines:
-        wave = 0.35 * np.sin(2 * np.pi * x / (0.5 * w_mm) + rng.uniform(0, 6.28)) + 0.12 * np.sin(
-            x / 1.7 + rng.uniform(0, 6)
-        )
-        depth = share * h_mm + np.tan(np.radians(slope_deg)) * (x - 0.5 * w_mm) + wave
-        slope = np.gradient(depth[0], x[0])
-        law = 0.35 + 0.65 * np.exp(-((np.degrees(np.arctan(slope)) / 9.0) ** 2))
-        broken = np.clip(0.6 + 0.6 * _noise_along(rng, x.shape[1], 4.0 / grid.spacing_mm[1]), 0.03, 1.5)
-        profile = np.exp(-0.5 * ((z - depth) / 0.12) ** 2)
-        out += (brightness * strength * (law * broken)[None, :] * profile).astype(np.float32)
-    bone = bone_depth_mm(grid)
-    out += (1.3 * brightness * np.exp(-0.5 * ((z - bone) / 0.22) ** 2)).astype(np.float32)
-    return out
+def _add_striation(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
+    """Perimysium: short bright streaks along the fibres, whose direction differs between muscles."""
+    height = scene.size_mm[0]
+    x, z = np.broadcast_to(grid.x_mm, grid.shape), np.broadcast_to(grid.z_mm, grid.shape)
+    for top, bottom, fibre_deg, density in ((0.16, 0.28, -3.0, 1.5), (0.27, 0.55, 9.0, 1.35), (0.53, 0.9, -7.0, 1.5)):
+        a = math.radians(fibre_deg)
+        bend = 0.3 * noise_at(rng, x, z, (5.0, 5.0))
+        u, v = x * math.cos(a) + z * math.sin(a), -x * math.sin(a) + z * math.cos(a) + bend
+        within = 1 / (1 + np.exp(-np.clip((z / height - top) / 0.01, -40, 40)))
+        within /= 1 + np.exp(np.clip((z / height - bottom) / 0.01, -40, 40))
+        fine = noise_at(rng, u, v, (2.6, 0.10))
+        coarse = noise_at(rng, u, v, (4.5, 0.35))
+        streaks = np.maximum(fine + 0.6 * coarse - density, 0) * within
+        reflector += (5.5 * streaks).astype(np.float32)
+        amplitude *= np.exp(within * (0.30 * coarse + 0.12 * fine)).astype(np.float32)
 
 
-def _noise_along(rng: np.random.Generator, n: int, sigma: float) -> NDArray[np.float64]:
-    noise = cv2.GaussianBlur(rng.standard_normal((1, n)), (0, 0), sigma).ravel()
-    return np.asarray(noise / noise.std(), dtype=np.float64)
-
-
-def _smooth_noise(rng: np.random.Generator, grid: Grid, size_mm: tuple[float, float]) -> F32:
-    """Noise of unit deviation that varies over `size_mm` (axial, lateral)."""
-    noise = _blur(
-        rng.standard_normal(grid.shape, dtype=np.float32),
-        size_mm[0] / grid.spacing_mm[0],
-        size_mm[1] / grid.spacing_mm[1],
-    )
-    return np.asarray(noise / noise.std(), dtype=np.float32)
+def _add_skin(rng: np.random.Generator, grid: Grid, amplitude: F32, reflector: F32) -> None:
+    """Skin scatters evenly, and the probe's own reverberation rings through its first millimetre."""
+    depth = np.broadcast_to(grid.depth_mm, grid.shape)
+    amplitude += (0.35 * np.exp(-((depth / 1.2) ** 2))).astype(np.float32)
+    beams = np.arange(grid.shape[1], dtype=np.float32)[None, :] * grid.pitch_mm[0]
+    for k in range(4):
+        uneven = 1 + 0.25 * noise_along(rng, beams, 3.0)
+        line = np.exp(-0.5 * ((depth - 0.15 - 0.38 * k) / 0.08) ** 2)
+        reflector += (7.0 * 0.5**k * uneven * line).astype(np.float32)
