@@ -1,7 +1,7 @@
 """The overlay: shaft, tip with its uncertainty, state, target, scale bar, over the frame's own pixels.
 
-Colours are from Okabe and Ito's palette, which people with any colour vision tell apart; line style and words say the
-same again. Every stroke has a dark outline, so that it is read on bright fascia and on black.
+Colours are from Okabe and Ito's palette, which people with any colour vision tell apart; line style, form and words say the
+same again. Strokes have a dark outline and words a dark panel, so that they are read on bright fascia and on black.
 """
 
 from __future__ import annotations
@@ -29,8 +29,14 @@ PURPLE: Colour = (187, 141, 224)  # the palette's reddish purple, lightened for 
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 
-MIN_HEIGHT_PX = 480
-"""Smaller pictures are enlarged by a whole number, so that lines and words have room."""
+MIN_SIDE_PX = 480
+"""Smaller pictures are enlarged, so that lines and words have room."""
+
+MAX_SIDE_PX = 4096
+"""No enlargement beyond this: a sliver of a picture must not become a video that no codec takes."""
+
+PATH_MM = 10.0
+"""Length of the predicted path beyond the tip, where no target gives it."""
 
 STATE_COLOUR = {
     TrackState.TRACKING: SKY_BLUE,
@@ -54,7 +60,7 @@ def draw_overlay(frame: Frame, result: GuidanceResult) -> Image:
     Returns
     -------
     ndarray of uint8, shape (h, w, 3)
-        BGR, with even sides; at least 480 rows high.
+        BGR, with square pixels and even sides, each at least 480 px unless the other would pass 4096.
     """
     return _Canvas(frame).draw(result)
 
@@ -66,24 +72,25 @@ class _Canvas:
         h, w = frame.shape
         x, y, w, h = frame.region or (0, 0, w, h)
         pixels = frame.pixels[y : y + h, x : x + w]
-        # Square pixels, or circles and angles would lie; at least MIN_HEIGHT_PX high.
+        # Square pixels, or circles and angles would lie.
         g = frame.geometry
         fine = min(g.axial_mm_per_px, g.lateral_mm_per_px)
-        height = h * g.axial_mm_per_px / fine
-        enlarge = max(1, math.ceil(MIN_HEIGHT_PX / height))
-        shape = (_even(height * enlarge), _even(w * g.lateral_mm_per_px / fine * enlarge))
+        height, width = h * g.axial_mm_per_px / fine, w * g.lateral_mm_per_px / fine
+        enlarge = max(1.0, MIN_SIDE_PX / min(height, width))
+        enlarge = min(enlarge, max(MAX_SIDE_PX, h, w) / max(height, width))
+        shape = (_even(height * enlarge), _even(width * enlarge))
         self.image: Image = _to_bgr(pixels, frame.full_scale, shape)
         self.geometry: ImageGeometry = g.cropped(x, y).resampled((h, w), shape)
-        self.unit = max(1.0, shape[0] / 600)
+        self.unit = max(1.0, min(shape[0] / 600, shape[1] / 560))
         """Strokes and letters grow with the picture."""
 
     def draw(self, result: GuidanceResult) -> Image:
-        track = result.track
-        if track is not None and track.state is not TrackState.LOST:
-            self._needle(track)
+        track = result.track if result.track is not None and result.track.state is not TrackState.LOST else None
         if result.target is not None:
-            self._target(result.target.position_mm, track)
-        self._words(result)
+            self._target(result.target.position_mm)
+        if track is not None:
+            self._needle(track, result.target.along_mm if result.target is not None else None)
+        self._words(result, track)
         self._scale_bar()
         return self.image
 
@@ -94,79 +101,107 @@ class _Canvas:
         self, points: Sequence[tuple[float, float]], colour: Colour, width: float, *, closed: bool = False
     ) -> None:
         """Anti-aliased polyline with a dark outline, placed to 1/16 px."""
-        fixed = np.rint(np.asarray(points) * 16).astype(np.int32).reshape(-1, 1, 2)
+        fixed = np.rint(np.clip(points, -1e5, 1e5) * 16).astype(np.int32).reshape(-1, 1, 2)
         thick = max(1, round(width * self.unit))
         for c, t in ((BLACK, thick + max(2, round(2 * self.unit))), (colour, thick)):
             cv2.polylines(self.image, [fixed], closed, c, t, cv2.LINE_AA, 4)
 
-    def _dashes(self, a: tuple[float, float], b: tuple[float, float], colour: Colour, width: float) -> None:
+    def _dashes(
+        self, a: tuple[float, float], b: tuple[float, float], colour: Colour, width: float, dash: float = 10.0
+    ) -> None:
         length = math.dist(a, b)
-        step = 10 * self.unit
+        step = max(dash * self.unit, length / 400)
         for start in np.arange(0, length, 2 * step):
             stop = min(length, start + step)
             ends = [tuple(np.add(a, np.subtract(b, a) * (s / length))) for s in (start, stop)]
             self._stroke(ends, colour, width)
 
-    def _needle(self, track: NeedleTrack) -> None:
+    def _needle(self, track: NeedleTrack, along_mm: float | None) -> None:
+        """Draw what is seen solid, what is predicted dashed, and the way ahead dotted."""
+        seen = track.state is TrackState.TRACKING
         colour = STATE_COLOUR[track.state]
-        entry, tip = self._px([track.shaft.entry_mm, track.tip.position_mm])
-        if track.state is TrackState.TRACKING:
-            self._stroke([entry, tip], colour, 1.5)
+        entry_mm, tip_mm = np.asarray(track.shaft.entry_mm), np.asarray(track.tip.position_mm)
+        entry, distal, tip = self._px([track.shaft.entry_mm, track.shaft.distal_mm, track.tip.position_mm])
+        length_mm = float(np.hypot(*(tip_mm - entry_mm)))
+        if length_mm > 0:
+            ahead_mm = PATH_MM if along_mm is None else max(along_mm, 0.0)
+            end = self._px(tip_mm + (tip_mm - entry_mm) * (ahead_mm / length_mm))[0]
+            self._dashes(tip, end, colour, 2.0, dash=6)
+        # The visible end and the tip are two things: between them the shaft is a prediction.
+        visible = distal if math.dist(entry, distal) < math.dist(entry, tip) else tip
+        if seen:
+            self._dashes(visible, tip, colour, 2.5)
+            self._stroke([entry, visible], colour, 2.5)
         else:
-            self._dashes(entry, tip, colour, 1.5)
-        self._ellipse(track, YELLOW if track.state is TrackState.TRACKING else ORANGE)
-        arm = 4 * self.unit
-        x, y = tip
-        for sign in (1, -1):
-            self._stroke([(x - arm, y - sign * arm), (x + arm, y + sign * arm)], YELLOW, 1.0)
+            self._dashes(entry, tip, colour, 2.5)
+        self._ellipse(track, YELLOW if seen else ORANGE, dashed=not seen)
+        self._tip_mark(tip, seen=seen)
 
-    def _ellipse(self, track: NeedleTrack, colour: Colour) -> None:
+    def _tip_mark(self, tip: tuple[float, float], *, seen: bool) -> None:
+        """Draw a cross where the tip is measured, an open diamond where it is predicted."""
+        (x, y), r = tip, (6 if seen else 8) * self.unit
+        if seen:
+            for sign in (1, -1):
+                self._stroke([(x - r, y - sign * r), (x + r, y + sign * r)], YELLOW, 2.0)
+        else:
+            self._stroke([(x - r, y), (x, y - r), (x + r, y), (x, y + r)], ORANGE, 2.0, closed=True)
+
+    def _ellipse(self, track: NeedleTrack, colour: Colour, *, dashed: bool) -> None:
         """95 % of the tip's probability."""
         values, vectors = np.linalg.eigh(np.asarray(track.tip.covariance_mm2))
         axes = np.sqrt(np.maximum(values, 0) * 5.991)
-        turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+        turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
         circle = np.stack([axes[0] * np.cos(turn), axes[1] * np.sin(turn)])
-        self._stroke(self._px((vectors @ circle).T + track.tip.position_mm), colour, 1.0, closed=True)
+        points = self._px((vectors @ circle).T + track.tip.position_mm)
+        if dashed:
+            for k in range(0, len(points), 8):
+                self._stroke(points[k : k + 5], colour, 2.0)
+        else:
+            self._stroke(points, colour, 1.5, closed=True)
 
-    def _target(self, target_mm: tuple[float, float], track: NeedleTrack | None) -> None:
-        (x, y) = self._px(target_mm)[0]
-        if track is not None and track.state is not TrackState.LOST:
-            self._dashes(self._px(track.tip.position_mm)[0], (x, y), PURPLE, 1.0)
-        r = 9 * self.unit
+    def _target(self, target_mm: tuple[float, float]) -> None:
+        """Draw a reticle that leaves its centre free."""
+        (x, y), r = self._px(target_mm)[0], 10 * self.unit
         turn = np.linspace(0, 2 * np.pi, 40, endpoint=False)
-        self._stroke([(x + r * math.cos(t), y + r * math.sin(t)) for t in turn], PURPLE, 1.2, closed=True)
-        self._stroke([(x - 1.6 * r, y), (x + 1.6 * r, y)], PURPLE, 1.0)
-        self._stroke([(x, y - 1.6 * r), (x, y + 1.6 * r)], PURPLE, 1.0)
+        self._stroke([(x + r * math.cos(t), y + r * math.sin(t)) for t in turn], PURPLE, 2.0, closed=True)
+        for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            near, far = 0.5 * r, 1.8 * r
+            self._stroke([(x + near * dx, y + near * dy), (x + far * dx, y + far * dy)], PURPLE, 2.0)
 
-    def text(self, words: str, x: float, y: float, *, colour: Colour = WHITE, size: float = 0.5) -> None:
-        """Write with a dark outline; (x, y) is the lower left corner."""
-        scale, edge = size * self.unit, max(1, round(1.2 * self.unit))
-        # Shifted copies make the outline: a thicker stroke has wider letters in some versions of OpenCV.
-        shifts = [(i, j) for i in (-edge, 0, edge) for j in (-edge, 0, edge) if i or j]
-        for dx, dy in [*shifts, (0, 0)]:
-            where = (round(x) + dx, round(y) + dy)
-            c = colour if dx == dy == 0 else BLACK
-            cv2.putText(self.image, words, where, cv2.FONT_HERSHEY_SIMPLEX, scale, c, edge, cv2.LINE_AA)
+    def _panel(self, lines: Sequence[tuple[str, float, Colour]], *, top: bool) -> None:
+        """Write lines on a darkened panel in a left corner, smaller where the picture is too narrow for them."""
+        u, font = self.unit, cv2.FONT_HERSHEY_SIMPLEX
+        thick, pad = max(1, round(1.2 * u)), round(6 * u)
+        widest = max(cv2.getTextSize(words, font, size * u, thick)[0][0] for words, size, _ in lines)
+        fit = min(1.0, (self.image.shape[1] - 4 * pad) / widest)
+        heights = [round(34 * size * u * fit) for _, size, _ in lines]
+        y0 = 0 if top else self.image.shape[0] - sum(heights) - pad
+        box = self.image[max(0, y0) : y0 + sum(heights) + pad, : round(widest * fit) + 3 * pad]
+        box[:] = (box * 0.3).astype(np.uint8)
+        y = y0 + pad // 2
+        for (words, size, colour), height in zip(lines, heights, strict=True):
+            y += height
+            where = (round(1.5 * pad), y - round(0.22 * height))
+            cv2.putText(self.image, words, where, font, size * u * fit, colour, thick, cv2.LINE_AA)
 
-    def _words(self, result: GuidanceResult) -> None:
-        u, h = self.unit, self.image.shape[0]
-        head = (
-            str(result.state) if result.input_state is InputState.OK else f"{result.state}  INPUT {result.input_state}"
-        )
-        lines = []
-        track = result.track
-        if track is not None and track.state is not TrackState.LOST:
+    def _words(self, result: GuidanceResult, track: NeedleTrack | None) -> None:
+        head, colour = str(result.state), STATE_COLOUR[result.state]
+        if track is not None:
             head += f"  {100 * track.confidence:.0f} %"
-            lines.append(
-                f"{track.shaft.angle_deg:.0f} deg  {math.dist(track.shaft.entry_mm, track.tip.position_mm):.1f} mm in"
-            )
-        if result.target is not None and result.target.distance_mm is not None:
-            lines.append(f"{result.target.distance_mm:.1f} mm to target")
-        self.text(head, 10 * u, 24 * u, colour=STATE_COLOUR[result.state], size=0.65)
-        for n, line in enumerate(lines):
-            self.text(line, 10 * u, (46 + 20 * n) * u)
-        self.text(f"{result.timestamp_s:.2f} s  frame {result.index}", 10 * u, h - 24 * u, size=0.4)
-        self.text(RESEARCH_LINE, 10 * u, h - 9 * u, size=0.36)
+        lines = [(head, 0.8, colour)]
+        if result.input_state is InputState.INVALID:
+            # Nothing was seen in this frame: the state is the one before it, and must not look like a finding.
+            lines = [("INPUT INVALID", 0.8, ORANGE)]
+        elif result.input_state is not InputState.OK:
+            lines.append((f"INPUT {result.input_state}", 0.6, ORANGE))
+        if track is not None:
+            inside_mm = math.dist(track.shaft.entry_mm, track.tip.position_mm)
+            lines.append((f"{track.shaft.angle_deg:.0f} deg   {inside_mm:.1f} mm in", 0.6, WHITE))
+            if result.target is not None and result.target.distance_mm is not None:
+                lines.append((f"{result.target.distance_mm:.1f} mm to target", 0.6, WHITE))
+        self._panel(lines, top=True)
+        foot = f"{result.timestamp_s:.2f} s   frame {result.index}"
+        self._panel([(foot, 0.45, WHITE), (RESEARCH_LINE, 0.42, WHITE)], top=False)
 
     def _scale_bar(self) -> None:
         h, w = self.image.shape[:2]
@@ -176,10 +211,17 @@ class _Canvas:
         u, y = self.unit, h - 12 * self.unit
         right = w - 14 * u
         left = right - length_mm / mm_per_px
-        self._stroke([(left, y), (right, y)], WHITE, 1.5)
+        words, size = f"{length_mm} mm", 0.55 * u
+        thick = max(1, round(1.2 * u))
+        wide = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, thick)[0][0]
+        corner = max(0, round(min(left, right - wide) - 8 * u))
+        box = self.image[max(0, round(h - 40 * u)) :, corner:]
+        box[:] = (box * 0.3).astype(np.uint8)
+        self._stroke([(left, y), (right, y)], WHITE, 2)
         for x in (left, right):
-            self._stroke([(x, y - 4 * u), (x, y + 4 * u)], WHITE, 1.5)
-        self.text(f"{length_mm} mm", left, y - 9 * u, size=0.45)
+            self._stroke([(x, y - 4 * u), (x, y + 4 * u)], WHITE, 2)
+        where = (round(min(left, right - wide)), round(y - 10 * u))
+        cv2.putText(self.image, words, where, cv2.FONT_HERSHEY_SIMPLEX, size, WHITE, thick, cv2.LINE_AA)
 
 
 def _even(value: float) -> int:

@@ -60,8 +60,7 @@ def test_track_writes_everything_and_nothing_else(tmp_path):
     assert last["tip"].keys() == {"position_mm", "position_px", "sigma_mm", "velocity_mm_s"}
     np.testing.assert_allclose(np.array(last["tip"]["position_px"]) * 0.1, last["tip"]["position_mm"], atol=0.01)
     assert last["target"]["distance_mm"] > 0
-    with (out / "results.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader((out / "results.csv").read_text(encoding="utf-8").splitlines()))
     assert float(rows[-1]["tip_x_mm"]) == last["tip"]["position_mm"][0]
     assert rows[0]["tip_x_mm"] == ""
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))

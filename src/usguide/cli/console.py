@@ -48,8 +48,11 @@ def frame_progress(total: int | None, *, quiet: bool) -> Iterator[FrameCounter]:
 
 
 def console() -> Console:
-    """Return a console on stdout; away from a terminal lines are not cut at 80 columns."""
-    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    """Return a console on stdout; away from a terminal lines are not cut at 80 columns.
+
+    Names of files are shown as they are, brackets and colons included.
+    """
+    return Console(width=None if sys.stdout.isatty() else 110, highlight=False, markup=False, emoji=False)
 
 
 def print_report(summary: dict[str, Any], paths: list[Path]) -> None:
@@ -66,8 +69,8 @@ def print_report(summary: dict[str, Any], paths: list[Path]) -> None:
         table.add_row("events", f"{len(summary['events'])} (see summary.json), first: {summary['events'][0]['event']}")
     for note in summary["input"]["notes"]:
         table.add_row("note", note)
-    latency = summary["latency_ms"]["total"]
-    table.add_row("latency", "median {p50:.1f} ms, p95 {p95:.1f} ms, max {max:.1f} ms a frame".format(**latency))
+    if latency := summary["latency_ms"].get("total"):
+        table.add_row("latency", "median {p50:.1f} ms, p95 {p95:.1f} ms, max {max:.1f} ms a frame".format(**latency))
     if not summary["complete"]:
         table.add_row("ended", str(summary["ended"]))
     out.print(table)

@@ -17,6 +17,7 @@ from usguide.intensity import to_grey
 from usguide.io import Source, open_source
 from usguide.io.pictures import PICTURE_SUFFIXES
 from usguide.io.sinks import OverlayVideo
+from usguide.io.sinks.folder import folder_for
 from usguide.io.source import ASSUMED_RATE_HZ
 from usguide.types import Frame
 
@@ -46,6 +47,8 @@ def run_despeckle(
     filters.despeckle(np.zeros((16, 16), np.uint8), method=method, **chosen)  # a mistake in the options shows here
     with open_source(inputs, region=region, full_scale=full_scale, require_spacing=False) as source:
         known = source.info.geometry is not None
+        if source.info.kind == "camera":
+            raise InputError(f"{source.info.name}: expected a recording, got a camera; record it first")
     # Filters work in px: where the spacing is unknown a stand-in lets frames be made, and none is written.
     with (
         open_source(inputs, region=region, full_scale=full_scale, spacing_mm=None if known else 1.0) as source,
@@ -58,7 +61,7 @@ def run_despeckle(
                 progress.advance()
 
         writers: dict[str, Callable[..., Path]] = {"video": _write_video, "array": _write_array}
-        written = writers.get(source.info.kind, _write_pictures)(source, frames(), out, known=known)
+        written = writers.get(source.info.kind, _write_pictures)(source, frames(), [Path(p) for p in inputs], out)
         bad = source.bad_frames
     if not quiet:
         console().print(f"{written}" + (f"  ({bad} bad frames left out)" if bad else ""), soft_wrap=True)
@@ -86,79 +89,107 @@ def _despeckled(frame: Frame, method: str, options: dict[str, float]) -> Grey:
 def _file_in(out: Path, name: str, suffix: str) -> Path:
     """Return `out` itself if it names a file of that kind, else a file in the folder `out`."""
     if out.suffix.lower() == suffix:
-        out.parent.mkdir(parents=True, exist_ok=True)
         return out
     if out.suffix and not out.is_dir():
         raise InputError(f"--out: expected a folder or a {suffix} file, got {out.name}")
-    out.mkdir(parents=True, exist_ok=True)
     return out / (Path(name).stem.replace(":", "_") + suffix)
+
+
+def _picture_targets(paths: list[Path], out: Path) -> list[Path]:
+    if len(paths) == 1 and out.suffix.lower() in PICTURE_SUFFIXES:
+        return [out]
+    if out.suffix and not out.is_dir():
+        raise InputError(f"--out: expected a folder for several pictures, got {out.name}")
+    stems = [p.stem for p in paths]
+    twice = len(set(stems)) < len(stems)  # pictures of several folders: their place in the list tells them apart
+    return [out / (f"{k:04d}_{stem}.png" if twice else f"{stem}.png") for k, stem in enumerate(stems)]
+
+
+def _check_inputs_survive(inputs: list[Path], targets: list[Path]) -> None:
+    both = {p.resolve() for p in inputs} & {p.resolve() for p in targets}
+    if both:
+        raise InputError(f"--out: {min(both).name} would overwrite the input; choose another place")
 
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
-def _write_pictures(source: Source, frames: Iterator[tuple[Frame, Grey]], out: Path, *, known: bool) -> Path:
-    del known
+def _write_pictures(source: Source, frames: Iterator[tuple[Frame, Grey]], inputs: list[Path], out: Path) -> Path:
     paths = [Path(p) for p in getattr(source, "paths", ())]
-    single = len(paths) == 1 and out.suffix.lower() in PICTURE_SUFFIXES
-    if not single and out.suffix and not out.is_dir():
-        raise InputError(f"--out: expected a folder for several pictures, got {out.name}")
-    (out.parent if single else out).mkdir(parents=True, exist_ok=True)
-    for frame, grey in frames:
-        target = out if single else out / f"{paths[frame.index].stem}.png"
-        ok, data = cv2.imencode(target.suffix, grey)
-        if not ok:
-            raise FormatError(f"{target.name}: the picture can't be encoded")
-        part = _temporary(target)
-        part.write_bytes(data.tobytes())
-        part.replace(target)
+    targets = _picture_targets(paths, out)
+    _check_inputs_survive(paths + inputs, targets)
+    written = 0
+    with folder_for(targets[0].parent):
+        for frame, grey in frames:
+            target = targets[frame.index]
+            ok, data = cv2.imencode(target.suffix, grey)
+            if not ok:
+                raise FormatError(f"{target.name}: the picture can't be encoded")
+            part = _temporary(target)
+            try:
+                part.write_bytes(data.tobytes())
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+            written += 1
+        _check_some(source, written)
     return out
 
 
-def _write_video(source: Source, frames: Iterator[tuple[Frame, Grey]], out: Path, *, known: bool) -> Path:
-    del known
+def _check_some(source: Source, written: int) -> None:
+    if not written:
+        raise FormatError(f"{source.info.name}: no frame could be used" + "".join(f": {n}" for n in source.notes[:1]))
+
+
+def _write_video(source: Source, frames: Iterator[tuple[Frame, Grey]], inputs: list[Path], out: Path) -> Path:
     target = _file_in(out, source.info.name, ".mp4")
+    _check_inputs_survive(inputs, [target])
     part = _temporary(target)
-    video = OverlayVideo(part, source.info.frame_rate_hz or ASSUMED_RATE_HZ)
-    try:
-        for _, grey in frames:
-            # Codecs want even sides: the last row or column is repeated.
-            h, w = grey.shape
-            even = cv2.copyMakeBorder(grey, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
-            video.write_picture(np.asarray(cv2.cvtColor(even, cv2.COLOR_GRAY2BGR), dtype=np.uint8))
-        video.close()
-        part.replace(target)
-    finally:
-        video.close()
-        part.unlink(missing_ok=True)
+    with folder_for(target.parent):
+        video = OverlayVideo(part, source.info.frame_rate_hz or ASSUMED_RATE_HZ)
+        written = 0
+        try:
+            for _, grey in frames:
+                # Codecs want even sides: the last row or column is repeated.
+                h, w = grey.shape
+                even = cv2.copyMakeBorder(grey, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
+                video.write_picture(np.asarray(cv2.cvtColor(even, cv2.COLOR_GRAY2BGR), dtype=np.uint8))
+                written += 1
+            _check_some(source, written)
+            video.close()
+            part.replace(target)
+        finally:
+            video.release()
+            part.unlink(missing_ok=True)
     return target
 
 
-def _write_array(source: Source, frames: Iterator[tuple[Frame, Grey]], out: Path, *, known: bool) -> Path:
+def _write_array(source: Source, frames: Iterator[tuple[Frame, Grey]], inputs: list[Path], out: Path) -> Path:
     target = _file_in(out, source.info.name, ".npz")
+    _check_inputs_survive(inputs, [target])
     part, raw = _temporary(target), target.with_name(f".{target.stem}.frames.npy")
     times: list[float] = []
     stack: Any = None
-    try:
-        for frame, grey in frames:
-            if stack is None:
-                shape = (source.info.frame_count or 1, *grey.shape)
-                stack = np.lib.format.open_memmap(raw, mode="w+", dtype=np.uint8, shape=shape)
-            stack[len(times)] = grey
-            times.append(frame.timestamp_s)
-            geometry = frame.geometry
-        if stack is None:
-            raise FormatError(f"{source.info.name}: no frame could be used")
-        arrays: dict[str, Any] = {"frames": stack[: len(times)], "timestamps_s": np.array(times)}
-        if known:
-            x, y = source.info.region[:2] if source.info.region else (0, 0)
-            arrays["spacing_mm"] = np.array([geometry.axial_mm_per_px, geometry.lateral_mm_per_px])
-            arrays["origin_mm"] = np.array(geometry.cropped(x, y).origin_mm)
-        np.savez_compressed(part, **arrays)
-        part.replace(target)
-    finally:
-        del stack
-        part.unlink(missing_ok=True)
-        raw.unlink(missing_ok=True)
+    with folder_for(target.parent):
+        try:
+            for frame, grey in frames:
+                if stack is None:
+                    # On disk, since a recording may be larger than memory.
+                    shape = (source.info.frame_count or 1, *grey.shape)
+                    stack = np.lib.format.open_memmap(raw, mode="w+", dtype=np.uint8, shape=shape)
+                stack[len(times)] = grey
+                times.append(frame.timestamp_s)
+            _check_some(source, len(times))
+            arrays: dict[str, Any] = {"frames": stack[: len(times)], "timestamps_s": np.array(times)}
+            if (geometry := source.info.geometry) is not None and source.info.spacing_source != "given":
+                x, y = source.info.region[:2] if source.info.region else (0, 0)
+                arrays["spacing_mm"] = np.array([geometry.axial_mm_per_px, geometry.lateral_mm_per_px])
+                arrays["origin_mm"] = np.array(geometry.cropped(x, y).origin_mm)
+            np.savez_compressed(part, **arrays)
+            part.replace(target)
+        finally:
+            del stack
+            part.unlink(missing_ok=True)
+            raw.unlink(missing_ok=True)
     return target

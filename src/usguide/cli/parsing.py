@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 from usguide.errors import InputError
 
 
 def parse_numbers(text: str | None, count: int, option: str, form: str) -> tuple[float, ...] | None:
-    """Parse ``a,b,...`` into `count` numbers; None stays None."""
+    """Parse ``a,b,...`` into `count` finite numbers; None stays None."""
     if text is None:
         return None
     try:
         values = tuple(float(v) for v in text.split(","))
     except ValueError:
         values = ()
-    if len(values) != count:
+    if len(values) != count or not all(map(math.isfinite, values)):
         raise InputError(f"{option}: expected {form}, got {text!r}")
     return values
 

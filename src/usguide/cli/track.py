@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import json
-import signal
-from contextlib import ExitStack
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from usguide._threads import set_opencv_threads
 from usguide._warmup import warmup
+from usguide.cli import INTERRUPTED
 from usguide.cli.console import frame_progress, print_report
-from usguide.errors import FormatError, InputError, InvalidFrameError, UsguideError
+from usguide.cli.frames import run_frames
+from usguide.cli.interrupt import StopRequest
+from usguide.errors import FormatError, InputError, UsguideError
 from usguide.io import Source, open_source
 from usguide.io.sinks import CsvSink, JsonlSink, OverlayPictures, OverlayVideo, RunFolder, RunSummary, Sink
+from usguide.io.sinks.folder import FILES, PICTURES
 from usguide.io.source import ASSUMED_RATE_HZ
 from usguide.pipeline import GuidancePipeline
 from usguide.settings import PipelineSettings
-from usguide.types import EntrySide, Frame, GuidanceResult, InputState, InsertionPrior, TrackState
-
-GIVE_UP_AFTER = 100
-"""So many bad frames before the first good one mean that the input or its spacing is wrong."""
-
-INTERRUPTED = 130
+from usguide.types import EntrySide, InsertionPrior
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +57,8 @@ def run_track(options: TrackOptions) -> int:
     """
     settings = PipelineSettings.load(options.preset) if options.preset else PipelineSettings()
     prior = _prior(options, settings)
+    _check_inputs_survive(options)
     set_opencv_threads(options.threads)
-    warmup()
     with open_source(
         list(options.inputs),
         spacing_mm=options.spacing_mm,
@@ -74,24 +70,54 @@ def run_track(options: TrackOptions) -> int:
     ) as source:
         pipeline = GuidancePipeline(prior, settings)
         pipeline.set_target(options.target_mm)
-        summary = RunSummary(source, settings, prior, threads=options.threads)
-        folder = RunFolder(options.out)
-        ended = _process(source, pipeline, summary, folder, options)
+        warmup()  # after all that can be wrong: a mistake is told at once
+        with StopRequest() as stop:
+            return _run_and_report(source, pipeline, options, stop)
+
+
+def _run_and_report(source: Source, pipeline: GuidancePipeline, options: TrackOptions, stop: StopRequest) -> int:
+    summary = RunSummary(source, pipeline.settings, pipeline.prior, threads=options.threads)
+    folder = RunFolder(options.out)
+    try:
+        ended, bug = _process(source, pipeline, summary, folder.work, options, stop)
         if summary.frames == summary.bad_frames:
             folder.discard()
-            if ended == "interrupted":
-                return INTERRUPTED
-            reason = source.notes[0] if source.notes else summary.first_reason or ended
-            raise FormatError(f"{source.info.name}: no frame could be used: {reason}")
+            return _nothing(source, summary, ended, bug)
+    except BaseException:
+        folder.discard()
+        raise
+    try:
         report = summary.save(folder.work / "summary.json", ended=ended)
-        paths = folder.publish()
+    except OSError as error:
+        ended = ended if ended not in ("complete", "interrupted") else _reason(error)
+        report = summary.to_dict(ended=ended)
+    paths = folder.publish()
     if options.as_json:
         print(json.dumps(report, indent=2))  # noqa: T201  (what --json is for)
     elif not options.quiet:
         print_report(report, paths)
+    if bug is not None:
+        raise bug
     if ended not in ("complete", "interrupted"):
-        Console(stderr=True).print(f"usguide: error: {ended}; the results up to there are kept", highlight=False)
+        sys.stderr.write(f"usguide: error: {ended}; the results of the {summary.frames} frames up to there are kept\n")
     return {"complete": 0, "interrupted": INTERRUPTED}.get(ended, 1)
+
+
+def _nothing(source: Source, summary: RunSummary, ended: str, bug: Exception | None) -> int:
+    """Say why not one frame could be used."""
+    if bug is not None:
+        raise bug
+    if ended == "interrupted":
+        return INTERRUPTED
+    reason = source.notes[0] if source.notes else summary.first_reason or ended
+    raise FormatError(f"{source.info.name}: no frame could be used: {reason}")
+
+
+def _check_inputs_survive(options: TrackOptions) -> None:
+    results = {(options.out / name).resolve() for name in FILES}
+    for name in options.inputs:
+        if Path(name).resolve() in results:
+            raise InputError(f"--out: {name} would be overwritten by this run's own; choose another folder")
 
 
 def _prior(options: TrackOptions, settings: PipelineSettings) -> InsertionPrior:
@@ -104,75 +130,64 @@ def _prior(options: TrackOptions, settings: PipelineSettings) -> InsertionPrior:
 
 
 def _process(
-    source: Source, pipeline: GuidancePipeline, summary: RunSummary, folder: RunFolder, options: TrackOptions
-) -> str:
-    """Run the frames; return how it ended. Files in the folder are valid afterwards, whatever happened."""
-    handler = signal.getsignal(signal.SIGINT)
-    with ExitStack() as stack:
-        try:
-            sinks: list[Sink] = [summary, *_file_sinks(source, folder, options)]
-            for sink in sinks:
-                stack.callback(sink.close)
-            progress = stack.enter_context(
-                frame_progress(_total(source, options), quiet=options.quiet or options.as_json)
-            )
-            _run_frames(source, pipeline, summary, sinks, options, progress)
-        except KeyboardInterrupt:
-            return "interrupted"
-        except (UsguideError, OSError) as error:
-            if summary.frames == 0 and isinstance(error, InputError):
-                folder.discard()
-                raise
-            return " ".join(str(error).split())
-        finally:
-            # A second Ctrl-C must not cut short what makes the files valid.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            stack.callback(signal.signal, signal.SIGINT, handler)
-    return "complete"
-
-
-def _run_frames(
     source: Source,
     pipeline: GuidancePipeline,
     summary: RunSummary,
-    sinks: list[Sink],
+    work: Path,
     options: TrackOptions,
-    progress: Any,
-) -> None:
-    state = TrackState.SEARCHING
-    last_shape = None
-    for frame in source:
-        if options.max_frames is not None and summary.frames >= options.max_frames:
-            return
+    stop: StopRequest,
+) -> tuple[str, Exception | None]:
+    """Run the frames; return how it ended, and an error that only a bug explains. The files are valid afterwards."""
+    ended, bug = "complete", None
+    sinks: list[Sink] = [summary]
+    try:
+        _open_sinks(sinks, source, work, options, summary)
+        with frame_progress(_total(source, options), quiet=options.quiet or options.as_json) as progress:
+            run_frames(
+                source,
+                pipeline,
+                summary,
+                sinks,
+                progress,
+                stop,
+                stills=options.stills,
+                max_frames=options.max_frames,
+            )
+        if stop.asked:
+            ended = "interrupted"
+    except KeyboardInterrupt:
+        ended = "interrupted"
+    except (UsguideError, OSError, MemoryError) as error:
+        ended = _reason(error)
+    except Exception as error:  # noqa: BLE001  (raised again once the results are safe)
+        ended, bug = f"{type(error).__name__}: {_reason(error)}", error
+    stop.ignore()
+    for sink in sinks:
         try:
-            result = pipeline.step_still(frame) if options.stills else pipeline.step(frame)
-        except InvalidFrameError as error:
-            summary.bad_frames += 1
-            summary.first_reason = summary.first_reason or str(error)
-            if summary.frames == summary.bad_frames - 1 and summary.bad_frames >= GIVE_UP_AFTER:
-                raise
-            result = _invalid(frame, state, str(error))
-        if options.stills and last_shape not in (None, frame.shape):
-            summary.event(frame.index, f"size (H, W) px changed: {last_shape} -> {frame.shape}")
-        last_shape, state = frame.shape, result.state
-        for sink in sinks:
-            sink.write(frame, result)
-        progress.advance()
+            sink.close()
+        except (UsguideError, OSError) as error:
+            ended = _reason(error) if ended in ("complete", "interrupted") else ended
+    return ended, bug
 
 
-def _invalid(frame: Frame, state: TrackState, reason: str) -> GuidanceResult:
-    return GuidanceResult(frame.index, frame.timestamp_s, state, InputState.INVALID, events=(reason,))
+def _reason(error: BaseException) -> str:
+    """One line without paths: it goes into the summary too."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(str(text).split()) or type(error).__name__
 
 
-def _file_sinks(source: Source, folder: RunFolder, options: TrackOptions) -> list[Sink]:
-    sinks: list[Sink] = [JsonlSink(folder.work / "results.jsonl"), CsvSink(folder.work / "results.csv")]
+def _open_sinks(sinks: list[Sink], source: Source, work: Path, options: TrackOptions, summary: RunSummary) -> None:
+    """Add one sink after the other, so that those which are open get closed whatever happens."""
+    sinks.append(JsonlSink(work / "results.jsonl"))
+    sinks.append(CsvSink(work / "results.csv"))
     if options.video:
-        rate = source.info.frame_rate_hz or (1.0 if options.stills else ASSUMED_RATE_HZ)
-        sinks.append(OverlayVideo(folder.work / "overlay.mp4", rate))
+        video = OverlayVideo(
+            work / "overlay.mp4", source.info.frame_rate_hz or (1.0 if options.stills else ASSUMED_RATE_HZ)
+        )
+        summary.overlay_rate_hz = video.rate_hz
+        sinks.append(video)
         if options.stills:
-            names = [Path(p).stem for p in getattr(source, "paths", ())]
-            sinks.append(OverlayPictures(folder.work / "overlays", names))
-    return sinks
+            sinks.append(OverlayPictures(work / PICTURES, [Path(p).stem for p in getattr(source, "paths", ())]))
 
 
 def _total(source: Source, options: TrackOptions) -> int | None:

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from usguide.errors import FormatError, InputError
+from usguide.errors import FormatError, InputError, UsguideError
 from usguide.io.arrays import ArraySource, open_array_file
-from usguide.io.pictures import PICTURE_SUFFIXES, PictureSource, natural_key
-from usguide.io.source import Source, SourceOptions
+from usguide.io.options import SourceOptions
+from usguide.io.pictures import PICTURE_SUFFIXES, PictureSource, is_picture, natural_key, refuse_pages
+from usguide.io.source import Source
 from usguide.io.video import VIDEO_SUFFIXES, CameraSource, VideoSource
+
+_KNOWN = " ".join((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, ".npy", ".npz"))
 
 
 def open_source(
@@ -71,16 +74,26 @@ def open_source(
         stills=stills,
         require_spacing=require_spacing,
     )
+    try:
+        return _open(source, options)
+    except UsguideError:
+        raise
+    except OSError as error:
+        # Rights, a name that is too long, a drive that went away: the system's words, in one line.
+        raise FormatError(f"{source}: expected something that can be read, got: {error.strerror or error}") from None
+
+
+def _open(source: Any, options: SourceOptions) -> Source:
     if isinstance(source, np.ndarray):
         return ArraySource(source, {}, "array", options)
-    if isinstance(source, Sequence) and not isinstance(source, str):
+    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         if len(source) != 1:
             return PictureSource([_picture(p) for p in source], f"{len(source)} pictures", options)
         source = source[0]
-    text = os.fspath(source)
+    text = _text(source)
     if text.startswith("camera:"):
         number = text.removeprefix("camera:")
-        if not number.isdigit():
+        if not (number.isascii() and number.isdigit() and len(number) < 6):
             raise InputError(f"{text}: expected camera:N with a number, such as camera:0")
         return CameraSource(int(number), options)
     if text.startswith("phantom:"):
@@ -90,31 +103,49 @@ def open_source(
     return _open_path(Path(text), options)
 
 
+def _text(source: Any) -> str:
+    if not isinstance(source, str | os.PathLike) or not str(source):
+        raise InputError(
+            f"source: expected a path, glob, camera:N or array, got {type(source).__name__} {source!r:.40}"
+        )
+    return str(os.fspath(source))
+
+
 def _open_path(path: Path, options: SourceOptions) -> Source:
     if path.is_dir():
-        pictures = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
-        return PictureSource(sorted(pictures, key=natural_key), path.name or str(path), options)
+        pictures = [p for p in path.iterdir() if is_picture(p) and p.is_file()]
+        return PictureSource(sorted(pictures, key=natural_key), path.resolve().name or str(path), options)
     if not path.exists():
-        if any(c in str(path) for c in "*?["):
-            hits = glob.glob(str(path))  # noqa: PTH207  (Path.glob takes no absolute pattern)
-            found = [Path(p) for p in hits if Path(p).suffix.lower() in PICTURE_SUFFIXES]
-            return PictureSource(sorted(found, key=natural_key), str(path.name), options)
-        raise FormatError(f"{path}: expected a file, folder, glob or camera:N, got nothing of that name")
+        return _open_glob(path, options)
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
         return open_array_file(path, options)
     if suffix in PICTURE_SUFFIXES:
+        refuse_pages(path)
         return PictureSource([path], path.name, options)
     if suffix in VIDEO_SUFFIXES:
         return VideoSource(path, options)
-    known = " ".join((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, ".npy", ".npz"))
-    raise FormatError(f"{path.name}: expected one of {known}, got {suffix or 'no suffix'}")
+    raise FormatError(f"{path.name}: expected one of {_KNOWN}, got {suffix or 'no suffix'}; convert it first")
+
+
+def _open_glob(path: Path, options: SourceOptions) -> Source:
+    if not any(c in str(path) for c in "*?["):
+        raise FormatError(
+            f"{path}: expected a file, folder, glob or camera:N, got nothing of that name; check the path"
+        )
+    found = [Path(p) for p in glob.glob(str(path))]  # noqa: PTH207  (Path.glob takes no absolute pattern)
+    if len(found) == 1:
+        return _open_path(found[0], options)
+    return PictureSource(sorted(filter(is_picture, found), key=natural_key), path.name, options)
 
 
 def _picture(path: Any) -> Path:
-    p = Path(path)
+    p = Path(_text(path))
     if not p.is_file():
-        raise FormatError(f"{p}: expected a picture, got nothing of that name")
+        raise FormatError(f"{p}: expected a picture, got nothing of that name; check the path")
     if p.suffix.lower() not in PICTURE_SUFFIXES:
-        raise FormatError(f"{p.name}: expected a list of pictures ({' '.join(PICTURE_SUFFIXES)}), got {p.suffix}")
+        raise FormatError(
+            f"{p.name}: expected a list of pictures only ({' '.join(PICTURE_SUFFIXES)}), got {p.suffix or 'no suffix'};"
+            " open other recordings one at a time"
+        )
     return p

@@ -12,21 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.errors import FormatError, InputError
-from usguide.io.source import ASSUMED_RATE_HZ, BaseSource, SourceInfo, SourceOptions, check_first, missing_of
-from usguide.io.video import grey_if_colourless
+from usguide.io._integrity import is_whole
+from usguide.io._opencv import grey_if_colourless, quiet_opencv
+from usguide.io.options import SourceOptions
+from usguide.io.source import ASSUMED_RATE_HZ, BaseSource, SourceInfo, check_first, missing_of
 from usguide.types import Frame
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
 
 
-def natural_key(path: Path) -> list[tuple[int, int, str]]:
+def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key that puts ``frame2`` before ``frame10``."""
     parts = re.split(r"(\d+)", str(path).lower())
-    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts]
+    # The path itself decides between f1 and f01, so that the order never depends on the file system.
+    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts], str(path)
+
+
+def is_picture(path: Path) -> bool:
+    """Tell by its name whether a file is a picture (hidden files are not: systems leave their own beside pictures)."""
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def read_picture(path: Path) -> NDArray[Any]:
-    """Read one picture as grey (H, W) or, where it has colour, (H, W, 3); 16-bit values are kept.
+    """Read one picture as grey (H, W) or, where it has colour, (H, W, 3) BGR; 16-bit values are kept.
 
     Raises
     ------
@@ -34,25 +42,35 @@ def read_picture(path: Path) -> NDArray[Any]:
         The file can't be read as a picture.
     """
     try:
-        data = np.fromfile(path, np.uint8)
+        # Read here and decoded from memory: OpenCV opens no path outside the system's code page on Windows.
+        data = path.read_bytes()
     except OSError as error:
         raise FormatError(f"{path.name}: expected a readable picture, got: {error.strerror or error}") from None
     pixels = None
-    if data.size:
-        level = cv2.utils.logging.getLogLevel()
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-        except cv2.error:
-            pixels = None
-        finally:
-            cv2.utils.logging.setLogLevel(level)
+    if data and is_whole(data):
+        with quiet_opencv():
+            try:
+                pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            except cv2.error:
+                pixels = None
     if pixels is None:
-        raise FormatError(f"{path.name}: expected a picture, got {data.size} bytes that can't be decoded")
+        damage = "can't be decoded" if is_whole(data) else "are cut short or damaged"
+        got = f"{len(data)} bytes that {damage}" if data else "an empty file"
+        raise FormatError(f"{path.name}: expected a picture, got {got}; copy or export it again")
     array = np.asarray(pixels)
     if array.ndim == 3 and array.shape[2] not in (3, 4):
-        array = np.ascontiguousarray(array[..., 0])
+        array = np.ascontiguousarray(array[..., 0])  # grey with alpha
     return grey_if_colourless(array)
+
+
+def refuse_pages(path: Path) -> None:
+    """Raise where one file holds several pictures, of which all but the first would be lost without a word."""
+    with quiet_opencv():
+        pages = cv2.imcount(str(path)) if path.suffix.lower() in (".tif", ".tiff") else 1
+    if pages > 1:
+        raise InputError(
+            f"{path.name}: expected one picture, got {pages} pages; save them as a picture each or as .npy"
+        )
 
 
 class PictureSource(BaseSource):
@@ -69,17 +87,12 @@ class PictureSource(BaseSource):
 
     def __init__(self, paths: Sequence[Path], name: str, options: SourceOptions) -> None:
         if not paths:
-            raise InputError(f"{name}: expected pictures ({' '.join(PICTURE_SUFFIXES)}), got none")
+            known = " ".join(PICTURE_SUFFIXES)
+            raise InputError(
+                f"{name}: expected pictures ({known}), got none; name their folder, or the recording's file"
+            )
         self.paths = tuple(paths)
-        first, problem = None, None
-        for path in self.paths:
-            try:
-                first = read_picture(path)
-                break
-            except FormatError as error:
-                problem = problem or error
-        if first is None:
-            raise problem or FormatError(f"{name}: no picture can be read")
+        first = self._first_readable()
         check_first(first, options.region, name, options.full_scale)
         geometry, spacing_source = options.geometry_for((first.shape[0], first.shape[1]), options.region)
         rate = None if options.stills else options.frame_rate_hz
@@ -98,20 +111,32 @@ class PictureSource(BaseSource):
                 region_source="given" if options.region else "whole frame",
                 frame_rate_hz=rate,
                 times_source="none: unrelated pictures" if options.stills else times,
-                missing=missing_of(geometry, 1.0 if options.stills else rate, options.region),
+                missing=missing_of(geometry, options.region, times_known=options.stills or rate is not None),
             ),
             options,
         )
+        texts = [str(p) for p in self.paths]
+        if not options.stills and texts == sorted(texts) and list(self.paths) != sorted(self.paths, key=natural_key):
+            self.note("pictures are taken in the order given, which is alphabetical: frame10 comes before frame2")
+
+    def _first_readable(self) -> NDArray[Any]:
+        problem = None
+        for path in self.paths:
+            try:
+                return read_picture(path)
+            except FormatError as error:
+                problem = problem or error
+        raise problem or FormatError("expected pictures, got none that can be read")
 
     def __iter__(self) -> Iterator[Frame]:
         """Read the pictures one by one; one that can't be read is counted and left out."""
-        step = 1.0 if self.options.stills else 1.0 / (self.info.frame_rate_hz or ASSUMED_RATE_HZ)
+        self.begin()
         for index, path in enumerate(self.paths):
             try:
                 pixels = read_picture(path)
             except FormatError as error:
                 self.skip(f"frame {index} left out: {error}")
                 continue
-            frame = self.frame(pixels, index, index * step)
+            frame = self.frame(pixels, index, index * self.step_s)
             if frame is not None:
                 yield frame

@@ -3,51 +3,101 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-# FFmpeg writes its own complaints to stderr unless told otherwise before OpenCV loads it; ours are one line.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from usguide.errors import FormatError
-from usguide.io.source import ASSUMED_RATE_HZ, BaseSource, SourceInfo, SourceOptions, check_first, missing_of
+from usguide.io._opencv import grey_if_colourless, quiet_opencv
+from usguide.io.options import SourceOptions
+from usguide.io.source import BaseSource, SourceInfo, SourceKind, check_first, missing_of
 from usguide.types import Frame
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ogv")
 
-GREY_TOLERANCE = 24
-"""Chroma of a grey video, after compression, stays within this many grey levels."""
+GIVE_UP_AFTER = 100
+"""So many frames in a row that can't be decoded are the end of the video."""
 
 
-def grey_if_colourless(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return one channel where the picture is grey (compression leaves a trace of colour), else the picture."""
-    if pixels.ndim == 2:
-        return pixels
-    sample = pixels[::4, ::4, :3].astype(np.int32)
-    if (sample.max(axis=2) - sample.min(axis=2)).max() <= GREY_TOLERANCE * (257 if pixels.dtype == np.uint16 else 1):
-        return np.ascontiguousarray(pixels[..., 1])
-    return np.ascontiguousarray(pixels[..., :3])
+def _open_capture(target: str | int) -> cv2.VideoCapture:
+    # OpenCV would try its other backends on a damaged file, and each writes to stderr.
+    only_ffmpeg = isinstance(target, str) and cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends()
+    with quiet_opencv():
+        try:
+            return cv2.VideoCapture(target, cv2.CAP_FFMPEG if only_ffmpeg else cv2.CAP_ANY)
+        except cv2.error:
+            return cv2.VideoCapture()
 
 
-def _quiet_capture(target: str | int) -> cv2.VideoCapture:
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+def _read(capture: cv2.VideoCapture) -> NDArray[Any] | None:
     try:
-        return cv2.VideoCapture(target)
+        ok, pixels = capture.read() if capture.isOpened() else (False, None)
     except cv2.error:
-        return cv2.VideoCapture()
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+        return None
+    return np.asarray(pixels) if ok and pixels is not None else None
 
 
-class VideoSource(BaseSource):
+def _number(capture: cv2.VideoCapture, what: int, high: float) -> float | None:
+    """Return a property of the video where it is a sensible one."""
+    value = float(capture.get(what))
+    return value if math.isfinite(value) and 0 < value <= high else None
+
+
+class _CaptureSource(BaseSource):
+    """What files and cameras share: a capture that gives pictures of this size."""
+
+    def __init__(self, target: str | int, name: str, kind: SourceKind, refusal: str, options: SourceOptions) -> None:
+        self._capture = _open_capture(target)
+        raw = _read(self._capture)
+        if raw is None:
+            self._capture.release()
+            raise FormatError(f"{name}: {refusal}")
+        try:
+            pixels = grey_if_colourless(raw)
+            check_first(pixels, options.region, name, options.full_scale)
+            shape = (pixels.shape[0], pixels.shape[1])
+            geometry, spacing_source = options.geometry_for(shape, options.region)
+            count, rate = None, options.frame_rate_hz
+            times = "frame rate given" if rate else "presentation timestamps"
+            if kind == "camera":
+                times = "time of arrival"
+            else:
+                count = _number(self._capture, cv2.CAP_PROP_FRAME_COUNT, 1e12)
+                rate = rate or _number(self._capture, cv2.CAP_PROP_FPS, 1000)
+            super().__init__(
+                SourceInfo(
+                    name=name,
+                    kind=kind,
+                    frame_count=None if count is None else int(count),
+                    shape=shape,
+                    dtype=str(pixels.dtype),
+                    channels=1 if pixels.ndim == 2 else 3,
+                    geometry=geometry,
+                    spacing_source=spacing_source,
+                    region=options.region,
+                    region_source="given" if options.region else "whole frame",
+                    frame_rate_hz=rate,
+                    times_source=times,
+                    missing=missing_of(geometry, options.region, times_known=True),
+                ),
+                options,
+            )
+        except BaseException:
+            self._capture.release()
+            raise
+
+    def close(self) -> None:
+        """Release the file or device."""
+        super().close()
+        self._capture.release()
+
+
+class VideoSource(_CaptureSource):
     """A video file, with its presentation timestamps.
 
     Parameters
@@ -59,75 +109,53 @@ class VideoSource(BaseSource):
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._path = path
-        self._capture = _quiet_capture(str(path))
-        ok, first = self._capture.read() if self._capture.isOpened() else (False, None)
-        if not ok or first is None:
-            self._capture.release()
+        with path.open("rb"):  # a file that may not be read says so itself
             size = path.stat().st_size
-            raise FormatError(f"{path.name}: expected a video, got {size} bytes that can't be decoded; is it complete?")
-        pixels = grey_if_colourless(first)
-        try:
-            check_first(pixels, options.region, path.name, options.full_scale)
-            count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-            rate = options.frame_rate_hz or float(self._capture.get(cv2.CAP_PROP_FPS))
-            rate_known = math.isfinite(rate) and 0 < rate <= 1000
-            geometry, spacing_source = options.geometry_for(pixels.shape[:2], options.region)
-            given = options.frame_rate_hz is not None
-            super().__init__(
-                SourceInfo(
-                    name=path.name,
-                    kind="video",
-                    frame_count=count if count > 0 else None,
-                    shape=(pixels.shape[0], pixels.shape[1]),
-                    dtype=str(pixels.dtype),
-                    channels=1 if pixels.ndim == 2 else 3,
-                    geometry=geometry,
-                    spacing_source=spacing_source,
-                    region=options.region,
-                    region_source="given" if options.region else "whole frame",
-                    frame_rate_hz=rate if rate_known else None,
-                    times_source="frame rate given" if given else "presentation timestamps",
-                    missing=missing_of(geometry, rate if rate_known else None, options.region),
-                ),
-                options,
-            )
-        except BaseException:
-            self._capture.release()
-            raise
+        got = f"{size} bytes that can't be decoded" if size else "an empty file"
+        super().__init__(
+            str(path), path.name, "video", f"expected a video, got {got}; copy or record it again in full", options
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode the file from its start; the times are those of presentation, uneven where the file's are."""
+        self.begin()
         self._capture.release()
-        self._capture = _quiet_capture(str(self._path))
-        step = 1.0 / (self.info.frame_rate_hz or ASSUMED_RATE_HZ)
-        last, index = -math.inf, 0
-        while True:
-            ok, raw = self._capture.read()
-            if not ok or raw is None:
-                break
-            now = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
-            if self.options.frame_rate_hz is not None:
-                now = index * step
-            elif not math.isfinite(now) or now <= last:
-                # Some containers have no usable time for some frames.
-                now = last + step if index else 0.0
-                self.note("some presentation timestamps do not increase; those frames were spaced by the frame rate")
-            last = now
-            frame = self.frame(grey_if_colourless(raw), index, now)
-            if frame is not None:
-                yield frame
-            index += 1
-        if self.info.frame_count is not None and index < self.info.frame_count:
-            self.note(
-                f"the header says {self.info.frame_count} frames, {index} could be read; the file may be cut short"
-            )
+        # A capture of its own for each pass: two passes at once do not take each other's frames.
+        capture = self._capture = _open_capture(str(self._path))
+        step = 1.0 / self.info.frame_rate_hz if self.info.frame_rate_hz else self.step_s
+        last, index, failed, read = -math.inf, 0, 0, 0
+        try:
+            while failed < GIVE_UP_AFTER and not self._closed:
+                raw = _read(capture)
+                if raw is None:
+                    failed += 1  # damage in the middle: the decoder goes on behind it; at the end it never does
+                    continue
+                if failed:
+                    self.skip(f"frames {index} to {index + failed - 1} left out: they can't be decoded", frames=failed)
+                index, failed, read = index + failed, 0, read + 1
+                last = now = self._time_of(capture, index, last, step)
+                frame = self.frame(grey_if_colourless(raw), index, now)
+                if frame is not None:
+                    yield frame
+                index += 1
+        finally:
+            capture.release()
+        stated = self.info.frame_count
+        if stated is not None and index < stated and not self._closed:
+            self.note(f"the header says {stated} frames, {read} could be read; the file may be cut short")
 
-    def close(self) -> None:
-        """Release the file."""
-        self._capture.release()
+    def _time_of(self, capture: cv2.VideoCapture, index: int, last: float, step: float) -> float:
+        if self.options.frame_rate_hz is not None:
+            return index * step
+        now = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
+        if math.isfinite(now) and now > last:
+            return now
+        # Some containers have no usable time for some frames.
+        self.note("some presentation timestamps do not increase; those frames were spaced by the frame rate")
+        return last + step if index and math.isfinite(last) else 0.0
 
 
-class CameraSource(BaseSource):
+class CameraSource(_CaptureSource):
     """A camera or frame grabber by its number; times are those of arrival.
 
     Parameters
@@ -138,49 +166,21 @@ class CameraSource(BaseSource):
     """
 
     def __init__(self, number: int, options: SourceOptions) -> None:
-        self._capture = _quiet_capture(number)
-        ok, first = self._capture.read() if self._capture.isOpened() else (False, None)
-        if not ok or first is None:
-            self._capture.release()
-            raise FormatError(f"camera:{number}: expected a camera that gives pictures, got none; is it plugged in?")
-        pixels = grey_if_colourless(first)
-        geometry, spacing_source = options.geometry_for(pixels.shape[:2], options.region)
-        try:
-            check_first(pixels, options.region, f"camera:{number}", options.full_scale)
-            super().__init__(
-                SourceInfo(
-                    name=f"camera:{number}",
-                    kind="camera",
-                    frame_count=None,
-                    shape=(pixels.shape[0], pixels.shape[1]),
-                    dtype=str(pixels.dtype),
-                    channels=1 if pixels.ndim == 2 else 3,
-                    geometry=geometry,
-                    spacing_source=spacing_source,
-                    region=options.region,
-                    region_source="given" if options.region else "whole frame",
-                    frame_rate_hz=options.frame_rate_hz,
-                    times_source="time of arrival",
-                    missing=missing_of(geometry, 1.0, options.region),
-                ),
-                options,
-            )
-        except BaseException:
-            self._capture.release()
-            raise
+        name = f"camera:{number}"
+        refusal = "expected a camera that gives pictures, got none; is it plugged in, and free?"
+        super().__init__(number, name, "camera", refusal, options)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Give pictures as they arrive, until the camera stops."""
+        """Give pictures as they arrive, until the camera stops or the source is closed."""
+        self.begin()
         start, index = time.monotonic(), 0
-        while True:
-            ok, raw = self._capture.read()
-            if not ok or raw is None:
+        while not self._closed:
+            raw = _read(self._capture)
+            if raw is None:
+                if not self._closed:
+                    self.note(f"the camera stopped after {index} pictures")
                 return
             frame = self.frame(grey_if_colourless(raw), index, time.monotonic() - start)
             if frame is not None:
                 yield frame
             index += 1
-
-    def close(self) -> None:
-        """Release the device."""
-        self._capture.release()

@@ -12,6 +12,9 @@ from usguide.draw import draw_overlay
 from usguide.errors import FormatError
 from usguide.types import Frame, GuidanceResult
 
+RATE_HZ = (1.0, 240.0)
+"""Lowest and highest rate of the video: MPEG-4 can't state every rate that a list of times can imply."""
+
 
 class OverlayVideo:
     """MPEG-4 video at a constant rate; pictures of another size are fitted into the first one's.
@@ -21,11 +24,14 @@ class OverlayVideo:
     path : Path
         Ending in ``.mp4``.
     frame_rate_hz : float
-        Of the video.
+        Of the recording; held within `RATE_HZ` for the video (`rate_hz`).
     """
 
     def __init__(self, path: Path, frame_rate_hz: float) -> None:
-        self._path, self._rate = path, frame_rate_hz
+        self._path = path
+        # MPEG-4 counts time in at most 65,535 parts of a second: three decimals fit, more may not.
+        self.rate_hz = round(min(max(frame_rate_hz, RATE_HZ[0]), RATE_HZ[1]), 3)
+        self._written = 0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
@@ -38,15 +44,39 @@ class OverlayVideo:
         if self._writer is None:
             self._size = (picture.shape[1], picture.shape[0])
             code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, code, self._rate, self._size)
+            self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, code, self.rate_hz, self._size)
             if not self._writer.isOpened():
                 raise FormatError(f"{self._path.name}: OpenCV can't write MPEG-4 video here; use --no-video")
         self._writer.write(_fitted(picture, self._size))
+        self._written += 1
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file.
+
+        Raises
+        ------
+        FormatError
+            It is not whole: OpenCV does not say so while it writes. What can't be played is removed.
+        """
+        if self._writer is None:
+            return
+        self.release()
+        check = cv2.VideoCapture(str(self._path))
+        playable, frames = check.read()[0], int(check.get(cv2.CAP_PROP_FRAME_COUNT))
+        check.release()
+        if playable and frames == self._written:
+            return
+        if not playable:
+            self._path.unlink(missing_ok=True)
+        raise FormatError(
+            f"overlay video: expected {self._written} frames, {frames if playable else 0} can be read back"
+        )
+
+    def release(self) -> None:
+        """Let go of the file, whole or not."""
         if self._writer is not None:
             self._writer.release()
+            self._writer = None
 
 
 def _fitted(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

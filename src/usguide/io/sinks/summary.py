@@ -20,7 +20,7 @@ from usguide.draw import RESEARCH_LINE
 from usguide.io.source import Source
 from usguide.metrics import NeedleScores, score_needle
 from usguide.settings import PipelineSettings
-from usguide.types import Frame, GuidanceResult, InsertionPrior
+from usguide.types import Frame, GuidanceResult, InputState, InsertionPrior
 
 _MAX_EVENTS = 1000
 _MAX_LATENCIES = 100_000
@@ -48,6 +48,8 @@ class RunSummary:
         self.frames = 0
         self.bad_frames = 0
         self.first_reason = ""
+        """Why the first bad frame could not be used."""
+        self.overlay_rate_hz: float | None = None
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Count one frame."""
@@ -55,6 +57,7 @@ class RunSummary:
         self.frames += 1
         self._states[str(result.state)] += 1
         self._inputs[str(result.input_state)] += 1
+        self.bad_frames += result.input_state is InputState.INVALID
         for stage, ms in result.latency_ms.items():
             self._latency.setdefault(stage, deque(maxlen=_MAX_LATENCIES)).append(ms)
         for event in result.events:
@@ -94,6 +97,8 @@ class RunSummary:
                 else {"axial": info.geometry.axial_mm_per_px, "lateral": info.geometry.lateral_mm_per_px},
                 "spacing_source": info.spacing_source,
                 "region_px": info.region,
+                "region_source": info.region_source,
+                "frame_rate_hz": info.frame_rate_hz,
                 "times_source": info.times_source,
                 "notes": list(self._source.notes),
             },
@@ -103,6 +108,7 @@ class RunSummary:
             "input_states": dict(self._inputs),
             "events": self._events,
             "latency_ms": {stage: percentiles(list(ms)) for stage, ms in self._latency.items()},
+            "overlay_frame_rate_hz": self.overlay_rate_hz,
             "threads": self._threads,
             "prior": asdict(self._prior),
             "settings_digest": self._settings.digest,
@@ -114,9 +120,13 @@ class RunSummary:
         return plain
 
     def save(self, path: Path, *, ended: str) -> dict[str, Any]:
-        """Write the summary and return it."""
+        """Write the summary and return it; half a summary is not left behind."""
         summary = self.to_dict(ended=ended)
-        path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        try:
+            path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         return summary
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -119,16 +121,36 @@ def _number(value: float | None, digits: int) -> float | None:
     return round(float(value), digits) + 0.0
 
 
-class JsonlSink:
-    """`results.jsonl`: each line is complete when `write` returns."""
+class _LineFile:
+    """A text file that holds whole lines only, also when the disk fills up within one."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="\n")
+        self._file = path.open("wb", buffering=0)
+        self._good = 0
+
+    def write(self, line: str) -> None:
+        data = memoryview(line.encode())
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError:
+            self._file.truncate(self._good)
+            raise
+        self._good = self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class JsonlSink:
+    """`results.jsonl`: each line is complete, and in the file, when `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _LineFile(path)
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Write one line."""
         self._file.write(json.dumps(result_record(frame, result), allow_nan=False) + "\n")
-        self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
@@ -163,15 +185,14 @@ class CsvSink:
     """`results.csv`: the best track in columns, units in the header, empty cells where there is none."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(CSV_COLUMNS)
+        self._file = _LineFile(path)
+        self._row(CSV_COLUMNS)
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Write one row."""
         r = result_record(frame, result)
         shaft, tip, two = r["shaft"], r["tip"], [None, None]
-        self._writer.writerow(
+        self._row(
             [
                 *(r[k] for k in ("index", "timestamp_s", "state", "input_state", "confidence")),
                 *(shaft["entry_mm"] if shaft else two),
@@ -186,8 +207,12 @@ class CsvSink:
                 r["latency_ms"].get("total"),
             ]
         )
-        self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _row(self, cells: Sequence[Any]) -> None:
+        line = io.StringIO(newline="")
+        csv.writer(line, lineterminator="\n").writerow(cells)
+        self._file.write(line.getvalue())

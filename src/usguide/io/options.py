@@ -1,0 +1,94 @@
+"""What a user states about a recording, checked once for every kind of source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from usguide._validation import validate_positive
+from usguide.errors import InputError
+from usguide.geometry import ImageGeometry
+
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What a user states about a recording."""
+
+    spacing_mm: tuple[float, float] | None = None
+    """(axial, lateral)."""
+    depth_mm: float | None = None
+    """Height of the region."""
+    region: Region | None = None
+    frame_rate_hz: float | None = None
+    full_scale: float | None = None
+    stills: bool = False
+    require_spacing: bool = True
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        spacing_mm: Any = None,
+        depth_mm: float | None = None,
+        region: Any = None,
+        frame_rate_hz: float | None = None,
+        full_scale: float | None = None,
+        stills: bool = False,
+        require_spacing: bool = True,
+    ) -> SourceOptions:
+        """Check what a user states.
+
+        Raises
+        ------
+        InputError
+            An option that can't be, or two that contradict each other.
+        """
+        if spacing_mm is not None and depth_mm is not None:
+            raise InputError("spacing: expected spacing_mm or depth_mm, got both; give one")
+        return cls(
+            None if spacing_mm is None else _spacing(spacing_mm),
+            None if depth_mm is None else validate_positive(depth_mm, name="depth_mm"),
+            None if region is None else _box(region),
+            None if frame_rate_hz is None else validate_positive(frame_rate_hz, name="frame_rate_hz"),
+            None if full_scale is None else validate_positive(full_scale, name="full_scale"),
+            stills,
+            require_spacing,
+        )
+
+    def geometry_for(
+        self, shape: tuple[int, int], region: Region | None, from_file: ImageGeometry | None = None
+    ) -> tuple[ImageGeometry | None, str]:
+        """Spacing for frames of `shape`, and where it comes from; None where nobody states it.
+
+        What the user gives replaces all that the file says: an origin or a sector in the file's mm would not fit it.
+        """
+        if self.spacing_mm is not None:
+            return ImageGeometry(*self.spacing_mm), "given"
+        if self.depth_mm is not None:
+            spacing = self.depth_mm / (region[3] if region else shape[0])
+            return ImageGeometry(spacing, spacing), "given by depth"
+        return (from_file, "file") if from_file else (None, "unknown")
+
+
+def _spacing(spacing_mm: Any) -> tuple[float, float]:
+    several = isinstance(spacing_mm, tuple | list) or np.ndim(spacing_mm) > 0
+    values = tuple(spacing_mm) if several else (spacing_mm, spacing_mm)
+    if len(values) != 2:
+        raise InputError(f"spacing_mm: expected one number or (axial, lateral), got {spacing_mm!r}")
+    axial, lateral = (validate_positive(v, name="spacing_mm") for v in values)
+    return axial, lateral
+
+
+def _box(region: Any) -> Region:
+    try:
+        x, y, w, h = (int(v) for v in region)
+        whole = (x, y, w, h) == tuple(region)
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole or x < 0 or y < 0 or w < 1 or h < 1:
+        raise InputError(f"region: expected x, y, width, height in whole px of the frame, got {region!r}")
+    return x, y, w, h
