@@ -14,7 +14,11 @@ from usguide.phantoms import NeedleScene, PhantomScene, PhantomTruth, render_pha
 from usguide.phantoms.tissue import Grid, PointSpread, speckle
 
 SHORT = PhantomScene(
-    shape=(220, 260), duration_s=0.25, needle=NeedleScene(advance=((0, 18), (1, 24))), injectate=None, looks=1
+    shape=(220, 260),
+    duration_s=0.25,
+    needle=NeedleScene(advance=((0, 18), (1, 24)), brightness=14.0),
+    injectate=None,
+    looks=1,
 )
 
 

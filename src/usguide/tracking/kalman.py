@@ -20,7 +20,7 @@ class TipFilterSettings:
     """Root spectral density of the acceleration along the shaft, mm/s^2 per root Hz."""
     across_mm_s2: float = 8.0
     initial_speed_mm_s: float = 10.0
-    max_coast_velocity_s: float = 0.2
+    max_coast_velocity_s: float = 0.4
     """Time constant with which the velocity dies out: hands stop more often than they go on."""
 
 

@@ -35,6 +35,8 @@ class TrackerSettings:
     gate_along_mm: float = 3.0
     """A tip further from the prediction than this (and than the speed limit allows) is not the tip of this frame."""
     max_speed_mm_s: float = 40.0
+    relocate_s: float = 0.3
+    """A tip that stays out of reach for this long is believed after all."""
     smooth_innovation_mm: float = 1.5
     """Only steps whose surprise is below this count as movement: the end of a fascia flickers, a tip glides."""
     max_tracks: int = 5
@@ -52,6 +54,7 @@ class _Hypothesis:
     score: float
     born_s: float
     seen_s: float
+    tip_seen_s: float
     sightings: int = 1
     advance_mm: float = 0.0
     path_mm: float = 0.0
@@ -129,21 +132,30 @@ class NeedleTracker:
         weight = 0.4 if h.sightings > 2 else 1 / (h.sightings + 1)
         turn = math.radians(_turn_deg(d.shaft, h.shaft))
         h.angle_rad += weight * turn
-        along = abs(h.filter.innovation_along(d.tip.position_mm, h.angle_rad))
-        before = h.filter.tip(1.0).position_mm if along <= s.smooth_innovation_mm else None
-        step = h.filter.last_step_along(h.angle_rad)
-        h.filter.update(d.tip, trust=1.0 if along <= s.gate_along_mm else 0.05)
+        surprise = abs(h.filter.innovation_along(d.tip.position_mm, h.angle_rad))
+        if surprise <= max(s.gate_along_mm, s.max_speed_mm_s * (now_s - h.tip_seen_s)):
+            self._absorb_tip(h, d, surprise)
+            h.tip_seen_s = now_s
+        elif now_s - h.tip_seen_s >= s.relocate_s:
+            # For a moment the line may run on into a fascia; what stays there is the tip.
+            h.filter = TipFilter(d.tip, s.tip_filter)
+            h.tip_seen_s = now_s
+        h.score += 0.3 * (d.shaft.score - h.score)
+        h.shaft = _smoothed(h, d)
+        h.seen_s = now_s
+        h.sightings += 1
+
+    def _absorb_tip(self, h: _Hypothesis, d: Detection, surprise: float) -> None:
+        s = self.settings
+        before, step = h.filter.tip(1.0).position_mm, h.filter.last_step_along(h.angle_rad)
+        h.filter.update(d.tip)
         # What was there before and flickers at its end has not moved.
-        if before is not None and d.novel is not False:
+        if surprise <= s.smooth_innovation_mm and d.novel is not False:
             step -= h.filter.innovation_along(before, h.angle_rad)
             h.advance_mm += step
             h.path_mm += abs(step)
             # Both the way and its steadiness count: flicker covers much path and gets nowhere.
             h.moved |= abs(h.advance_mm) >= max(s.moved_mm, s.moved_share * h.path_mm)
-        h.score += 0.3 * (d.shaft.score - h.score)
-        h.shaft = _smoothed(h, d)
-        h.seen_s = now_s
-        h.sightings += 1
 
     def _known(self, d: Detection) -> bool:
         s = self.settings
@@ -162,6 +174,7 @@ class NeedleTracker:
                 math.atan2(z - ez, x - ex),
                 d.shaft,
                 d.shaft.score,
+                now_s,
                 now_s,
                 now_s,
             )
