@@ -1,11 +1,13 @@
 """Overlays show the right thing in the right place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import frame_of
 
 import usguide as ug
-from usguide.draw import ORANGE, PURPLE, SKY_BLUE, draw_overlay
+from usguide.draw import ORANGE, PURPLE, SKY_BLUE, YELLOW, draw_overlay
 from usguide.guidance import guide_to
 
 
@@ -95,3 +97,93 @@ def test_the_frame_is_left_alone():
     pixels = np.full((500, 600), 50, np.uint8)
     draw_overlay(frame_of(pixels), result_of())
     assert (pixels == 50).all()
+
+
+def away_from(image, level, x, y, r=3):
+    """How far the pixels around (x, y) are from an even grey."""
+    patch = image[int(y) - r : int(y) + r + 1, int(x) - r : int(x) + r + 1].astype(int)
+    return np.abs(patch - level).max()
+
+
+def at_mm(x, z):
+    return x / 0.05, z / 0.05
+
+
+GREY = frame_of(np.full((640, 800), 90, np.uint8), spacing_mm=(0.05, 0.05))
+
+
+def coloured_share(image, colour, a_mm, b_mm):
+    """Share of the points on a line from a to b that have a colour."""
+    points = np.linspace(a_mm, b_mm, 400) / 0.05
+    return np.mean([share_of(image, colour, x, y, r=1) < 40 for x, y in points])
+
+
+def test_beyond_the_visible_end_the_shaft_is_dashed():
+    tip, tiny = (30.0, 26.0), ((1e-4, 0), (0, 1e-4))
+    distal = (16.0, 18.0)
+    track = ug.NeedleTrack(
+        1, ug.TrackState.TRACKING, ug.Shaft((2.0, 10.0), distal, 9), ug.Tip(tip, tiny, 0.9), 1.0, 0.9, 1.0, 1.0, 0.0
+    )
+    result = ug.GuidanceResult(0, 0.0, ug.TrackState.TRACKING, ug.InputState.OK, (track,))
+    image = draw_overlay(GREY, result)
+    assert coloured_share(image, SKY_BLUE, (3.0, 10.57), (15.0, 17.43)) > 0.98
+    assert 0.3 < coloured_share(image, SKY_BLUE, (17.0, 18.57), (29.0, 25.43)) < 0.85
+
+
+def test_the_way_ahead_ends_beside_the_target():
+    # The target is 5 mm ahead and 2 mm off the line: the path leads on to its side, and no further.
+    c, s = np.array([28.0, 16.0]) / np.hypot(28, 16)
+    target = (30 + 5 * c + 2 * s, 26 + 5 * s - 2 * c)
+    image = draw_overlay(GREY, result_of(target=target, cov=((1e-4, 0), (0, 1e-4))))
+    assert coloured_share(image, SKY_BLUE, (30 + c, 26 + s), (30 + 4 * c, 26 + 4 * s)) > 0.3
+    assert away_from(image, 90, *at_mm(30 + 7 * c, 26 + 7 * s), r=4) == 0
+
+
+def test_a_needle_that_is_lost_says_nothing_of_where_it_was():
+    result = result_of(ug.TrackState.LOST)
+    guidance = ug.TargetGuidance((36.0, 20.0), distance_mm=8.5, along_mm=4.0)
+    plain, lost = (draw_overlay(GREY, replace(result, target=t)) for t in (None, guidance))
+    differs = np.argwhere((lost != plain).any(axis=2))
+    assert np.abs(differs - [400, 720]).max() < 40, "only the target itself"
+
+
+def test_an_invalid_frame_does_not_look_like_a_finding():
+    seen = ug.GuidanceResult(3, 0.15, ug.TrackState.TRACKING, ug.InputState.OK)
+    invalid = ug.GuidanceResult(3, 0.15, ug.TrackState.TRACKING, ug.InputState.INVALID)
+    assert share_of(draw_overlay(GREY, seen), SKY_BLUE, 60, 20, r=12) < 60
+    assert share_of(draw_overlay(GREY, invalid), SKY_BLUE, 60, 20, r=12) > 60
+
+
+@pytest.mark.parametrize("spacing", [(0.05, 0.05), (0.05, 0.1), (0.1, 0.05)])
+def test_the_ellipse_holds_95_percent_along_both_axes(spacing):
+    shape = (round(32 / spacing[0]), round(40 / spacing[1]))
+    variance = (1.0, 0.25)
+    frame = frame_of(np.zeros(shape, np.uint8), spacing_mm=spacing)
+    tip = (20.0, 16.0)
+    image = draw_overlay(frame, result_of(entry=(4.0, 2.0), tip=tip, cov=((variance[0], 0), (0, variance[1]))))
+    scale = image.shape[0] / 32
+    for axis in (0, 1):
+        for sign in (-1, 1):
+            point = np.array(tip)
+            point[axis] += sign * np.sqrt(5.991 * variance[axis])
+            assert share_of(image, YELLOW, *(point * scale)) < 40
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_words_are_read_on_any_tissue(level):
+    frame = frame_of(np.full((640, 800), level, np.uint8), spacing_mm=(0.05, 0.05))
+    image = draw_overlay(frame, result_of()).astype(int)
+    for words in (image[:70, :180], image[-40:, :200], image[-42:, -210:]):
+        brightness = words.max(axis=2)
+        assert np.percentile(brightness, 99.5) - np.median(brightness) > 120
+
+
+@pytest.mark.parametrize("shape", [(16, 4000), (4000, 16), (2000, 5000)])
+def test_slivers_do_not_become_giants(shape):
+    image = draw_overlay(frame_of(np.zeros(shape, np.uint8)), result_of(ug.TrackState.SEARCHING))
+    assert max(image.shape[:2]) <= max(4096, *shape)
+
+
+def test_points_far_outside_do_no_harm():
+    far = result_of(entry=(-1e7, -1e7), tip=(1e7, 3e7), target=(1e9, 1e9), cov=((1e9, 0), (0, 1e9)))
+    assert draw_overlay(GREY, far).shape == (640, 800, 3)

@@ -24,7 +24,8 @@ def main() -> None:
             raise
         _fail(f"OpenCV can't be loaded ({error}); install its system libraries: apt-get install libgl1 libglib2.0-0")
     except OSError as error:
-        _fail(f"{error.filename or 'files'}: {error.strerror or error}")
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
 
 
 def _run(arguments: list[str]) -> int:

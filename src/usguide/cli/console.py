@@ -36,6 +36,13 @@ class FrameCounter:
             self._progress.advance(self._task)
 
 
+def silence_opencv() -> None:
+    """Keep OpenCV's and FFmpeg's own complaints off stderr: what matters of them comes as one line of ours."""
+    import cv2  # noqa: PLC0415  (this module is also used where OpenCV is not needed)
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 @contextmanager
 def frame_progress(total: int | None, *, quiet: bool) -> Iterator[FrameCounter]:
     """Show frames done, frames per second and time left on stderr, if somebody watches."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide import filters
-from usguide.cli.console import console, frame_progress
+from usguide.cli.console import console, frame_progress, silence_opencv
 from usguide.errors import FormatError, InputError
 from usguide.intensity import to_grey
 from usguide.io import Source, open_source
@@ -44,6 +44,7 @@ def run_despeckle(
     if not inputs or out is None:
         raise InputError("despeckle: expected INPUT and --out PATH; --list shows the methods")
     chosen = _parse_options(options)
+    silence_opencv()
     filters.despeckle(np.zeros((16, 16), np.uint8), method=method, **chosen)  # a mistake in the options shows here
     with open_source(inputs, region=region, full_scale=full_scale, require_spacing=False) as source:
         known = source.info.geometry is not None

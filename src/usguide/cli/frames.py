@@ -43,7 +43,9 @@ def run_frames(
         for sink in reversed(sinks):  # the summary last: it counts what the files hold
             sink.write(frame, result)
         progress.advance()
-        if stop.asked or summary.frames == max_frames or summary.frames == summary.bad_frames == GIVE_UP_AFTER:
+        summary.stopped_early = summary.frames == max_frames
+        hopeless = summary.frames == summary.bad_frames == GIVE_UP_AFTER
+        if stop.asked or summary.stopped_early or hopeless:
             return
 
 

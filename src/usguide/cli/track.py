@@ -11,7 +11,7 @@ from typing import Any
 from usguide._threads import set_opencv_threads
 from usguide._warmup import warmup
 from usguide.cli import INTERRUPTED
-from usguide.cli.console import frame_progress, print_report
+from usguide.cli.console import frame_progress, print_report, silence_opencv
 from usguide.cli.frames import run_frames
 from usguide.cli.interrupt import StopRequest
 from usguide.errors import FormatError, InputError, UsguideError
@@ -59,6 +59,7 @@ def run_track(options: TrackOptions) -> int:
     prior = _prior(options, settings)
     _check_inputs_survive(options)
     set_opencv_threads(options.threads)
+    silence_opencv()
     with open_source(
         list(options.inputs),
         spacing_mm=options.spacing_mm,

@@ -22,16 +22,20 @@ _TOLERANCE = {
     np.dtype(np.uint16): GREY_TOLERANCE * 257,
 }
 
+# OpenCV moved the switch: cv2.getLogLevel in some releases, cv2.utils.logging.getLogLevel in others.
+_LOGGING: Any = cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.logging
+_SILENT = 0
+
 
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from writing to stderr."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = _LOGGING.getLogLevel()
+    _LOGGING.setLogLevel(_SILENT)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _LOGGING.setLogLevel(level)
 
 
 def grey_if_colourless(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -63,7 +63,10 @@ class ArraySource(BaseSource):
         if 0 in shape:
             raise InputError(f"{name}: expected at least one frame, got shape {shape}")
         self._frames = frames
-        region = options.region or region_of(extras, name)
+        region, region_source = options.region, "given"
+        if region is None:
+            region = region_of(extras, name)
+            region_source = "file" if region else "whole frame"
         scale = numbers_of(extras, "full_scale", (1,), name)
         options = replace(options, region=region, full_scale=options.full_scale or (scale[0] if scale else None))
         check_first(self._first(name), region, name, options.full_scale)
@@ -86,7 +89,7 @@ class ArraySource(BaseSource):
                 geometry=geometry,
                 spacing_source=spacing_source,
                 region=region,
-                region_source="whole frame" if region is None else "given" if "region" not in extras else "file",
+                region_source=region_source,
                 frame_rate_hz=rate,
                 times_source=times,
                 missing=missing,

@@ -115,13 +115,21 @@ class VideoSource(_CaptureSource):
         super().__init__(
             str(path), path.name, "video", f"expected a video, got {got}; copy or record it again in full", options
         )
+        self._capture.release()
+        self._passes: list[cv2.VideoCapture] = []
+
+    def close(self) -> None:
+        """Release the file, in passes that are not at their end too."""
+        super().close()
+        for capture in self._passes:
+            capture.release()
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode the file from its start; the times are those of presentation, uneven where the file's are."""
         self.begin()
-        self._capture.release()
         # A capture of its own for each pass: two passes at once do not take each other's frames.
-        capture = self._capture = _open_capture(str(self._path))
+        capture = _open_capture(str(self._path))
+        self._passes.append(capture)
         step = 1.0 / self.info.frame_rate_hz if self.info.frame_rate_hz else self.step_s
         last, index, failed, read = -math.inf, 0, 0, 0
         try:
@@ -139,6 +147,7 @@ class VideoSource(_CaptureSource):
                     yield frame
                 index += 1
         finally:
+            self._passes.remove(capture)
             capture.release()
         stated = self.info.frame_count
         if stated is not None and index < stated and not self._closed:

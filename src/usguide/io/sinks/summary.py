@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,8 @@ class RunSummary:
         self.first_reason = ""
         """Why the first bad frame could not be used."""
         self.overlay_rate_hz: float | None = None
+        self.stopped_early = False
+        """By request, before the recording's end."""
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Count one frame."""
@@ -74,14 +77,21 @@ class RunSummary:
         if len(self._events) < _MAX_EVENTS:
             self._events.append({"index": index, "event": text})
 
-    def scores(self) -> NeedleScores | None:
-        """Scores against the source's truth, if it has one."""
+    def scores(self, *, whole: bool = True) -> NeedleScores | None:
+        """Scores against the source's truth, if it has one; not `whole`: of the frames up to the last one seen."""
         truth = self._source.info.truth
-        return None if truth is None else score_needle(truth, self._kept)
+        if truth is None:
+            return None
+        if whole:
+            return score_needle(truth, self._kept)
+        n = max(r.index for r in self._kept) + 1
+        names = ("tip_mm", "entry_mm", "visible_mm", "angle_deg")
+        return score_needle(SimpleNamespace(**{name: getattr(truth, name)[:n] for name in names}), self._kept)
 
     def to_dict(self, *, ended: str) -> dict[str, Any]:
         """Return the summary; `ended` is ``"complete"``, ``"interrupted"`` or what went wrong."""
-        info, scores = self._source.info, self.scores()
+        whole = ended == "complete" and not self.stopped_early
+        info, scores = self._source.info, self.scores(whole=whole)
         summary: dict[str, Any] = {
             "schema_version": 1,
             "notice": RESEARCH_LINE,
