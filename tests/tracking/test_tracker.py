@@ -41,10 +41,10 @@ def test_a_withdrawing_needle_is_a_needle_too():
 
 
 def test_a_still_line_needs_time_and_evidence_and_gets_half_the_confidence():
-    strong = run(NeedleTracker(), [[detection(20, novel=False)] for _ in range(30)])
+    strong = run(NeedleTracker(), [[detection(20, novel=False)] for _ in range(60)])
     weak = run(NeedleTracker(), [[detection(20, score=5, novel=False)] for _ in range(60)])
     first = next(k for k, t in enumerate(strong) if t)
-    assert first * DT == pytest.approx(1.0, abs=0.1)
+    assert first * DT == pytest.approx(1.5, abs=0.1)
     assert strong[-1][0].confidence <= 0.5
     assert not any(weak)
 

@@ -16,6 +16,7 @@ from usguide.cli.frames import run_frames
 from usguide.cli.interrupt import StopRequest
 from usguide.errors import FormatError, InputError, UsguideError
 from usguide.io import Source, open_source
+from usguide.io.pictures import natural_key
 from usguide.io.sinks import CsvSink, JsonlSink, OverlayPictures, OverlayVideo, RunFolder, RunSummary, Sink
 from usguide.io.sinks.folder import FILES, PICTURES
 from usguide.io.source import ASSUMED_RATE_HZ
@@ -60,8 +61,10 @@ def run_track(options: TrackOptions) -> int:
     _check_inputs_survive(options)
     set_opencv_threads(options.threads)
     silence_opencv()
+    # A shell lists frame10 before frame2; pictures of one recording are put in natural order.
+    inputs = list(options.inputs) if options.stills else sorted(options.inputs, key=lambda p: natural_key(Path(p)))
     with open_source(
-        list(options.inputs),
+        inputs,
         spacing_mm=options.spacing_mm,
         depth_mm=options.depth_mm,
         region=options.region,

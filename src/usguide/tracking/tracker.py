@@ -24,7 +24,7 @@ class TrackerSettings:
     """A line whose end has advanced or withdrawn this far along itself is a needle, not a fascia."""
     moved_share: float = 0.7
     """... if this share of all its small movements went the same way."""
-    still_confirm_s: float = 1.0
+    still_confirm_s: float = 1.5
     """A line that does not move along itself has appearance alone to speak for it: it needs longer ..."""
     still_confirm_score_mm: float = 8.0
     """... and more of it, and its confidence is halved."""
