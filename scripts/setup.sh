@@ -8,12 +8,13 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null 2>&1; then sudo "$@"; else return 1; fi
 }
 
-if [ ! -x .venv/bin/python ]; then
-  # Debian's own python3 comes without venv; virtualenv from pip does the same.
-  "$python" -m venv .venv 2>/dev/null || {
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+  rm -rf .venv
+  # Debian's own python3 comes without ensurepip: there the system's pip puts pip into the new environment.
+  "$python" -m venv .venv >/dev/null 2>&1 || {
     rm -rf .venv
-    "$python" -m virtualenv -q .venv 2>/dev/null ||
-      { "$python" -m pip install -q virtualenv && "$python" -m virtualenv -q .venv; }
+    "$python" -m venv --without-pip .venv
+    "$python" -m pip --disable-pip-version-check --python .venv/bin/python install -q pip
   }
 fi
 .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[${1:-test}]"

@@ -9,7 +9,10 @@ def warmup() -> None:
     """Compile (or load from the cache) all of usguide's kernels by running the pipeline on a small picture."""
     from usguide import Frame, GuidancePipeline, ImageGeometry  # noqa: PLC0415  (keeps ``import usguide`` light)
 
-    pixels = np.zeros((96, 96), np.uint8)
-    rows = np.arange(10, 80)
-    pixels[rows, rows] = pixels[rows, rows + 1] = 200
-    GuidancePipeline().step_still(Frame(pixels, ImageGeometry(0.2, 0.2)))
+    pipeline = GuidancePipeline()
+    for k in range(2):
+        pixels = np.full((96, 96), 60, np.uint8)  # black would count as 'no picture'
+        rows = np.arange(5, 70 + 10 * k)
+        for width in range(3):
+            pixels[rows, rows + width] = 220
+        pipeline.step(Frame(pixels, ImageGeometry(0.2, 0.2), timestamp_s=0.05 * k, index=k))
