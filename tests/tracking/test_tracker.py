@@ -62,6 +62,21 @@ def test_a_needle_comes_before_a_longer_line_that_stands_still():
     assert len(tracks[-1]) == 1
 
 
+def test_after_a_needle_has_moved_looks_alone_convince_no_longer():
+    fascia = detection(35, angle=20, entry=(0, 15), novel=False)
+    there = [[fascia, detection(4 + 0.5 * k)] for k in range(30)]
+    tracks = run(NeedleTracker(), there + [[fascia]] * 60)
+    assert [t[0].state for t in tracks if t][-1] is ug.TrackState.LOST
+    assert not any(tracks[-30:])
+
+
+def test_a_needle_that_comes_back_where_it_was_is_found_at_once():
+    there = [[detection(4 + 0.5 * k)] for k in range(30)]
+    tracks = run(NeedleTracker(), there + [[]] * 20 + [[detection(18.5)]] * 10)
+    assert not tracks[48]
+    assert tracks[53][0].state is ug.TrackState.TRACKING
+
+
 def test_coasting_loss_and_search_take_their_seconds_at_any_rate():
     for dt in (0.02, 0.1):
         n = round(1.5 / dt)

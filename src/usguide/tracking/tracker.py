@@ -79,6 +79,7 @@ class NeedleTracker:
         self._hypotheses: list[_Hypothesis] = []
         self._next_id = 1
         self._time_s: float | None = None
+        self._last_needle: Shaft | None = None
 
     def update(self, detections: Sequence[Detection], timestamp_s: float) -> tuple[NeedleTrack, ...]:
         """Take one frame's candidates and return the confirmed tracks, best first.
@@ -118,7 +119,7 @@ class NeedleTracker:
         reach = max(s.gate_along_mm, s.max_speed_mm_s * (now_s - h.seen_s))
         best, best_value = None, -math.inf
         for d in free:
-            if abs(_turn_deg(d.shaft, h.shaft)) > s.gate_angle_deg or _offset_mm(d.shaft, h.shaft) > s.gate_across_mm:
+            if not self._same_line(d.shaft, h.shaft):
                 continue
             along = abs(h.filter.innovation_along(d.tip.position_mm, h.angle_rad))
             # A tip out of reach still shows the shaft; a nearer one is preferred.
@@ -183,26 +184,36 @@ class NeedleTracker:
 
     def _report(self, now_s: float) -> tuple[NeedleTrack, ...]:
         s, kept, tracks = self.settings, [], []
-        needle_known = any(h.confirmed and h.moved for h in self._hypotheses)
         for h in self._hypotheses:
             unseen = now_s - h.seen_s
-            h.confirmed |= unseen == 0 and self._convincing(h, now_s, needle_known=needle_known)
+            h.confirmed |= unseen == 0 and self._convincing(h, now_s)
+            if h.confirmed and h.moved:
+                self._last_needle = h.shaft
             lost = unseen > s.coast_s if h.confirmed else unseen > s.confirm_s
             if not lost:
                 kept.append(h)
-            if h.confirmed and (h.moved or not needle_known):
+            if h.confirmed:
                 tracks.append((not h.moved, _track(h, now_s, lost=lost)))
         self._hypotheses = kept
+        if self._last_needle is not None:
+            tracks = [t for t in tracks if not t[0]]
         rank = {TrackState.TRACKING: 0, TrackState.COASTING: 1, TrackState.LOST: 2}
         tracks.sort(key=lambda t: (rank[t[1].state], t[0], -t[1].confidence, t[1].track_id))
         return tuple(t for _, t in tracks[: s.max_tracks])
 
-    def _convincing(self, h: _Hypothesis, now_s: float, *, needle_known: bool) -> bool:
+    def _convincing(self, h: _Hypothesis, now_s: float) -> bool:
         s = self.settings
         age = now_s - h.born_s
-        if h.moved:
-            return age >= s.confirm_s and h.score >= s.confirm_score_mm
-        return not needle_known and age >= s.still_confirm_s and h.score >= s.still_confirm_score_mm
+        if self._last_needle is None and not h.moved:
+            return age >= s.still_confirm_s and h.score >= s.still_confirm_score_mm
+        # Once a needle has shown itself by moving, looks alone convince no longer, except where that needle was.
+        back = self._last_needle is not None and self._same_line(h.shaft, self._last_needle)
+        h.moved |= back
+        return h.moved and age >= s.confirm_s and h.score >= s.confirm_score_mm
+
+    def _same_line(self, a: Shaft, b: Shaft) -> bool:
+        s = self.settings
+        return abs(_turn_deg(a, b)) <= s.gate_angle_deg and _offset_mm(a, b) <= s.gate_across_mm
 
 
 def _track(h: _Hypothesis, now_s: float, *, lost: bool) -> NeedleTrack:
