@@ -1,6 +1,7 @@
 """Shared pictures with known truth, and the folder of public recordings where there is one."""
 
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,11 @@ import pytest
 from scipy.special import expit
 
 import usguide as ug
+
+
+# A job in the background of a shell starts with SIGINT ignored, and so would every process that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def needle_picture(
