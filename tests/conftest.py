@@ -11,7 +11,6 @@ from scipy.special import expit
 
 import usguide as ug
 
-
 # A job in the background of a shell starts with SIGINT ignored, and so would every process that the tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
