@@ -6,6 +6,11 @@ OpenCV's thread count is a setting of the whole process, so nobody else in the p
 from __future__ import annotations
 
 import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from numbers import Integral
 
 import cv2
 
@@ -20,19 +25,58 @@ def set_opencv_threads(threads: int = 1) -> None:
     threads : int
         At least 1.
     """
-    if threads < 1:
-        raise InputError(f"threads: expected at least 1, got {threads}")
-    cv2.setNumThreads(threads)
+    cv2.setNumThreads(validate_threads(threads))
 
 
-def row_slabs(height: int, threads: int) -> list[tuple[int, int]]:
+def validate_threads(threads: int) -> int:
+    """Return a whole number of threads, at least 1, else raise `InputError`."""
+    if not isinstance(threads, Integral) or threads < 1:
+        raise InputError(f"threads: expected a whole number, at least 1, got {threads!r}")
+    return int(threads)
+
+
+def row_slabs(height: int, threads: int, multiple: int = 1) -> list[tuple[int, int]]:
     """Split `height` rows into at most `threads` contiguous slabs of nearly equal size.
+
+    Parameters
+    ----------
+    height, threads : int
+    multiple : int
+        Slabs begin at rows that divide by this.
 
     Returns
     -------
     list of (int, int)
         Half-open row ranges that cover ``0..height`` in order.
     """
-    count = max(1, min(threads, height))
-    edges = [height * k // count for k in range(count + 1)]
+    blocks = -(-height // multiple)
+    count = max(1, min(threads, blocks))
+    edges = [min(blocks * k // count * multiple, height) for k in range(count + 1)]
     return list(itertools.pairwise(edges))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="usguide-slab")
+
+
+# A forked child has the pool's object but none of its threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def run_slabs(function: Callable[[int, int], None], height: int, threads: int, multiple: int = 1) -> None:
+    """Call `function(y0, y1)` on slabs that cover all rows, the first here and the others in the pool.
+
+    The function must not depend on where slabs begin, and must not call this itself.
+    """
+    first, *others = row_slabs(height, threads, multiple)
+    if not others:
+        function(*first)
+        return
+    futures = [_pool().submit(function, *slab) for slab in others]
+    try:
+        function(*first)
+    finally:
+        for future in futures:
+            future.result()

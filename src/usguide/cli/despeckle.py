@@ -26,8 +26,11 @@ Grey = NDArray[np.uint8]
 
 def list_methods() -> None:
     """Print every method with a line on what it does."""
-    for name, what in filters.DESPECKLE_METHODS.items():
-        console().print(f"{name:8s} {what}", soft_wrap=True)
+    for name, method in filters.DESPECKLE_METHODS.items():
+        options = " ".join(f"{key}={value}" for key, value in method.options.items())
+        console().print(f"{name:13s}{method.what}; expects {method.made_for.replace('_', '-')} values", soft_wrap=True)
+        if options:
+            console().print(f"{'':13s}--set {options}", soft_wrap=True)
 
 
 def run_despeckle(

@@ -1,161 +1,87 @@
-"""Despeckling: speckle-reducing anisotropic diffusion, Lee's filter, the median, and a chooser by name."""
+"""Despeckling by name."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from usguide._validation import ensure_float32, validate_number, validate_positive
 from usguide.errors import InputError
-from usguide.filters._kernels import srad_step
-
-FLOOR_GREY_LEVELS = 1.0
-"""Added before SRAD and removed after it, so that the intensity it divides by is positive."""
-
-
-def srad(
-    image: ArrayLike, *, iterations: int = 30, time_step: float = 0.2, q0: float = 0.5, rho: float = 0.0
-) -> NDArray[np.float32]:
-    """Speckle-reducing anisotropic diffusion (Yu and Acton 2002).
-
-    Parameters
-    ----------
-    image : array_like, shape (H, W)
-        Grey levels 0..255 or an envelope; uint8, uint16 or float, not negative.
-    iterations : int
-        0 or more.
-    time_step : float
-        0 to 1; the scheme is stable there.
-    q0 : float
-        Coefficient of variation of fully developed speckle at the start: larger smooths more.
-    rho : float
-        Decay of q0 with each iteration: ``q0 * exp(-rho * t)``.
-
-    Returns
-    -------
-    ndarray of float32, shape (H, W)
-
-    Raises
-    ------
-    InvalidFrameError, InputError
-        Not an image; a parameter outside its range.
-
-    Notes
-    -----
-    ``I += dt/4 div(c grad I)``, ``c = 1 / (1 + (q^2 - q0^2) / (q0^2 (1 + q0^2)))`` clamped to 0..1, where ``q`` is the
-    instantaneous coefficient of variation. A floor of one grey level is added before and removed after.
-
-    References
-    ----------
-    Y. Yu and S. T. Acton, "Speckle reducing anisotropic diffusion", IEEE Trans. Image Process. 11(11), 2002.
-    """
-    validate_number(iterations, name="iterations", low=0)
-    dt = validate_number(time_step, name="time_step", low=0, high=1)
-    q = validate_positive(q0, name="q0")
-    decay = validate_number(rho, name="rho", low=0)
-    a = ensure_float32(image) + np.float32(FLOOR_GREY_LEVELS)
-    if a.min() < FLOOR_GREY_LEVELS:
-        raise InputError("image: expected values of 0 or more for SRAD, got negative ones; shift or scale it first")
-    b, rows = np.empty_like(a), np.empty((2, a.shape[1]), np.float32)
-    for t in range(int(iterations)):
-        srad_step(a, b, rows, np.float32(dt / 4), np.float32(q * np.exp(-decay * t)))
-        a, b = b, a
-    a -= np.float32(FLOOR_GREY_LEVELS)
-    return a
+from usguide.filters._common import F32, Common, Values, run_filter
+from usguide.filters.diffusion import dpad, osrad, srad
+from usguide.filters.local_statistics import enhanced_lee, frost, guided, kuan, lee
+from usguide.filters.nonlocal_means import bilateral, nlm, obnlm
+from usguide.filters.shrinkage import median, tv, wavelet
 
 
-def lee(image: ArrayLike, *, window_px: int = 7, cu: float = 0.25) -> NDArray[np.float32]:
-    """Lee's local-statistics filter (1980): ``m + w (I - m)``, ``w = 1 - Cu^2 / Ci^2`` clamped to 0..1.
-
-    Parameters
-    ----------
-    image : array_like, shape (H, W)
-        Grey levels or an envelope.
-    window_px : int
-        Side of the square window, odd.
-    cu : float
-        Coefficient of variation of fully developed speckle, in the values given.
-
-    Returns
-    -------
-    ndarray of float32, shape (H, W)
-
-    References
-    ----------
-    J.-S. Lee, "Digital image enhancement and noise filtering by use of local statistics", IEEE PAMI 2(2), 1980.
-    """
-    x = ensure_float32(image)
-    size = (validate_odd(window_px, name="window_px"),) * 2
-    cu2 = np.float32(validate_positive(cu, name="cu") ** 2)
-    mean = cv2.blur(x, size, borderType=cv2.BORDER_REPLICATE)
-    square = cv2.sqrBoxFilter(x, cv2.CV_32F, size, borderType=cv2.BORDER_REPLICATE)
-    variance = np.maximum(square - mean * mean, np.float32(1e-9))
-    weight = np.clip(1 - cu2 * mean * mean / variance, 0, 1)
-    return np.asarray(mean + weight * (x - mean), dtype=np.float32)
-
-
-def median(image: ArrayLike, *, window_px: int = 5) -> NDArray[np.float32]:
-    """Median over a square window (OpenCV; windows above 5 px need 8-bit values and are rounded to them).
-
-    Parameters
-    ----------
-    image : array_like, shape (H, W)
-        Grey levels.
-    window_px : int
-        Side of the window, odd.
-
-    Returns
-    -------
-    ndarray of float32, shape (H, W)
-    """
-    size = validate_odd(window_px, name="window_px")
-    x = ensure_float32(image)
-    if size > 5:
-        x = np.clip(np.rint(x), 0, 255).astype(np.uint8)
-    return np.asarray(cv2.medianBlur(x, size), dtype=np.float32)
-
-
-def validate_odd(value: int, *, name: str) -> int:
-    """Return an odd window side of at least 3 px, else raise `InputError`."""
-    if int(value) != value or value < 3 or value % 2 == 0:
-        raise InputError(f"{name}: expected an odd number of px, 3 or more, got {value!r}")
-    return int(value)
-
-
-def identity(image: ArrayLike) -> NDArray[np.float32]:
+def none(image: ArrayLike, **common: Any) -> F32:
     """Return the image unchanged, as float32."""
-    return np.array(ensure_float32(image))
+    return run_filter(image, lambda x, planes, _: np.copyto(planes[0], x), common, made_for="log_compressed")[0]
 
 
-DESPECKLE_METHODS: dict[str, str] = {
-    "srad": "speckle-reducing anisotropic diffusion: smooths speckle, keeps edges (Yu and Acton 2002)",
-    "lee": "local statistics: mean where flat, pixel where structured (Lee 1980)",
-    "median": "median of a square window: removes isolated bright points",
-    "none": "no despeckling",
+@dataclass(frozen=True, slots=True)
+class DespeckleMethod:
+    """A despeckling filter: what it does in a line, and which values it expects."""
+
+    function: Callable[..., F32]
+    what: str
+    made_for: Values
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Its own options and their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+DESPECKLE_METHODS: dict[str, DespeckleMethod] = {
+    "srad": DespeckleMethod(srad, "diffusion that stops at edges; the usual choice (Yu and Acton 2002)", "envelope"),
+    "dpad": DespeckleMethod(dpad, "SRAD with window statistics, finds the speckle level (2006)", "envelope"),
+    "osrad": DespeckleMethod(osrad, "SRAD that always smooths along structure; keeps thin lines (2007)", "envelope"),
+    "lee": DespeckleMethod(lee, "mean where flat, pixel where varied; fastest (Lee 1980)", "envelope"),
+    "kuan": DespeckleMethod(kuan, "as Lee, least-squares weight (Kuan 1985)", "envelope"),
+    "enhanced_lee": DespeckleMethod(enhanced_lee, "Lee with point targets left alone (Lopes 1990)", "envelope"),
+    "frost": DespeckleMethod(frost, "mean, narrower where varied (Frost 1982)", "envelope"),
+    "obnlm": DespeckleMethod(obnlm, "blockwise non-local means for speckle (Coupe 2009)", "envelope"),
+    "nlm": DespeckleMethod(nlm, "mean of pixels whose patches look alike (Buades 2005)", "log_compressed"),
+    "bilateral": DespeckleMethod(bilateral, "mean over near pixels of like grey (Tomasi 1998)", "log_compressed"),
+    "guided": DespeckleMethod(guided, "edge-preserving mean in constant time (He 2010)", "log_compressed"),
+    "wavelet": DespeckleMethod(wavelet, "takes away small details of each scale (Starck 2007)", "log_compressed"),
+    "tv": DespeckleMethod(tv, "total variation: flat areas, sharp edges (Chambolle 2004)", "log_compressed"),
+    "median": DespeckleMethod(median, "median of a square window; removes bright points", "log_compressed"),
+    "none": DespeckleMethod(none, "no despeckling", "log_compressed"),
 }
-_FUNCTIONS: dict[str, Callable[..., NDArray[np.float32]]] = {
-    "srad": srad,
-    "lee": lee,
-    "median": median,
-    "none": identity,
-}
 
 
-def despeckle(image: ArrayLike, *, method: str = "srad", **options: Any) -> NDArray[np.float32]:
-    """Despeckle by the name of a method; `options` are that filter's own.
+def despeckle(image: ArrayLike, *, method: str = "srad", **options: Any) -> F32:
+    """Despeckle by the name of a method; `options` are that filter's own and those of `Common`.
+
+    Parameters
+    ----------
+    image : array_like, shape (H, W)
+        uint8, uint16 or float.
+    method : str
+        One of `DESPECKLE_METHODS`.
+    **options
+        Of that filter: see ``DESPECKLE_METHODS[method].options``; and values, dynamic_range_db, region, mask, threads,
+        out.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
 
     Raises
     ------
     InputError
         Unknown method or option.
     """
-    if method not in _FUNCTIONS:
-        raise InputError(f"method: expected one of {', '.join(_FUNCTIONS)}, got {method!r}")
-    try:
-        return _FUNCTIONS[method](image, **options)
-    except TypeError as error:
-        raise InputError(f"{method}: {error}") from None
+    if method not in DESPECKLE_METHODS:
+        raise InputError(f"method: expected one of {', '.join(DESPECKLE_METHODS)}, got {method!r}")
+    known = set(DESPECKLE_METHODS[method].options) | set(Common.__annotations__)
+    if unknown := sorted(set(options) - known):
+        raise InputError(f"{method}: expected options among {', '.join(sorted(known))}, got {unknown[0]!r}")
+    return DESPECKLE_METHODS[method].function(image, **options)

@@ -1,152 +1,300 @@
-"""Ridge filters on the scale-normalised Hessian: response and orientation, the same for every frame.
+"""Ridge filters on the scale-normalised Hessian: Frangi, Sato, Jerman.
 
-The response never depends on the frame's own maximum or on the order of the sigmas.
+The response never depends on the order of the scales, nor on the frame's own maximum unless that is asked for.
+Each has two forms: `frangi` gives the response, `frangi_map` orientation and scale with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal, Unpack
 
-import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from usguide._validation import ensure_float32, validate_positive
+from usguide._threads import run_slabs
+from usguide._validation import validate_number, validate_positive
 from usguide.errors import InputError
-from usguide.filters._kernels import frangi_scale, sato_scale
+from usguide.filters._common import F32, run_filter
+from usguide.filters._kernels import ridges
+from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, half_gaussian, scales, sign_of, without
 
-Polarity = Literal["bright", "dark"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RidgeMap:
-    """Response of a ridge filter and the direction along the ridge.
-
-    Parameters
-    ----------
-    response : ndarray of float32, shape (H, W)
-        0 or more.
-    orientation_rad : ndarray of float32, shape (H, W)
-        From the lateral axis towards depth, -pi/2..pi/2; 0 where there is no response.
-    """
-
-    response: NDArray[np.float32]
-    orientation_rad: NDArray[np.float32]
-
-
-def _padded_blur(image: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
-    radius = int(np.ceil(4 * sigma_px))
-    size = (2 * radius + 1, 2 * radius + 1)
-    blurred = cv2.GaussianBlur(image, size, sigma_px, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.copyMakeBorder(blurred, 1, 1, 1, 1, cv2.BORDER_REPLICATE), dtype=np.float32)
-
-
-def _validate_sigmas(sigmas_px: Sequence[float]) -> list[float]:
-    sigmas = sorted(validate_positive(s, name="sigmas_px") for s in sigmas_px)
-    if not sigmas:
-        raise InputError("sigmas_px: expected at least one scale, got none")
-    return sigmas
-
-
-def _sign(polarity: Polarity) -> np.float32:
-    if polarity not in ("bright", "dark"):
-        raise InputError(f"polarity: expected 'bright' or 'dark', got {polarity!r}")
-    return np.float32(1 if polarity == "bright" else -1)
-
-
-def frangi_map(
-    image: ArrayLike,
-    *,
-    sigmas_px: Sequence[float] = (1.5, 2.5, 4.0),
-    beta: float = 0.5,
-    c: float = 15.0,
-    polarity: Polarity = "bright",
-) -> RidgeMap:
-    """Frangi's vesselness with the orientation of the ridge; see `frangi`."""
-    x, sigmas, sign = ensure_float32(image), _validate_sigmas(sigmas_px), _sign(polarity)
-    inv_beta = np.float32(1 / (2 * validate_positive(beta, name="beta") ** 2))
-    inv_c = np.float32(1 / (2 * validate_positive(c, name="c") ** 2))
-    ridge = RidgeMap(np.zeros_like(x), np.zeros_like(x))
-    for s in sigmas:
-        blurred = _padded_blur(x, s)
-        frangi_scale(blurred, ridge.response, ridge.orientation_rad, np.float32(s * s), inv_beta, inv_c, sign)
-    return ridge
+SIGMAS_PX = (1.5, 2.5, 4.0)
 
 
 def frangi(
     image: ArrayLike,
     *,
-    sigmas_px: Sequence[float] = (1.5, 2.5, 4.0),
+    sigmas_px: Sequence[float] | None = None,
     beta: float = 0.5,
-    c: float = 15.0,
+    c: float | Literal["frame"] = 15.0,
     polarity: Polarity = "bright",
-) -> NDArray[np.float32]:
-    """Frangi's vesselness in 2D, maximum over scales (Frangi 1998).
+    **options: Unpack[RidgeOptions],
+) -> F32:
+    """Frangi's vesselness in 2D: how much a pixel looks like a line, and not like a blob.
 
     Parameters
     ----------
     image : array_like, shape (H, W)
-        Grey levels 0..255.
-    sigmas_px : sequence of float
-        Scales in px; their order does not matter.
+        uint8, uint16 or float; log-compressed grey levels.
+    sigmas_px : sequence of float, optional
+        Scales in px, in any order; 1.5, 2.5 and 4 by default. A line responds most at a sigma of half its width.
     beta : float
-        Sensitivity to blobs.
-    c : float
-        Sensitivity to weak structure, in grey levels; never taken from the frame's own maximum.
-    polarity : {"bright", "dark"}
-        Ridges that are brighter or darker than their surroundings.
+        Sensitivity to blobs: smaller lets fewer through.
+    c : float or "frame"
+        Sensitivity to weak structure, in grey levels. "frame" takes half the frame's largest Hessian norm at each
+        scale, as the paper suggests; then responses of two frames can't be compared.
+    polarity : {"bright", "dark", "both"}
+        Ridges brighter or darker than their surroundings.
+    **options
+        See `RidgeOptions` (sigmas_mm, spacing_mm, truncate) and `Common` (values, region, mask, threads, out).
 
     Returns
     -------
     ndarray of float32, shape (H, W)
-        0..1.
+        0 to 1.
+
+    Raises
+    ------
+    InvalidFrameError, InputError
+        Not an image; an option outside its range.
 
     Notes
     -----
     With ``|l1| <= |l2|`` the eigenvalues of the scale-normalised Hessian:
-    ``exp(-(l1/l2)^2 / 2 beta^2) (1 - exp(-(l1^2 + l2^2) / 2 c^2))``, 0 where ``l2 > 0`` (bright).
+    ``exp(-(l1/l2)^2 / 2 beta^2) (1 - exp(-(l1^2 + l2^2) / 2 c^2))``, 0 where ``l2 > 0`` (bright); maximum over scales.
 
     References
     ----------
     A. F. Frangi et al., "Multiscale vessel enhancement filtering", MICCAI 1998.
     """
-    return frangi_map(image, sigmas_px=sigmas_px, beta=beta, c=c, polarity=polarity).response
+    return _frangi(image, sigmas_px, beta, c, polarity, options, full=False)[0]
 
 
-def sato_map(
-    image: ArrayLike, *, sigmas_px: Sequence[float] = (1.5, 2.5, 4.0), polarity: Polarity = "bright"
+def frangi_map(
+    image: ArrayLike,
+    *,
+    sigmas_px: Sequence[float] | None = None,
+    beta: float = 0.5,
+    c: float | Literal["frame"] = 15.0,
+    polarity: Polarity = "bright",
+    **options: Unpack[RidgeOptions],
 ) -> RidgeMap:
-    """Sato's ridge measure with the orientation of the ridge; see `sato`."""
-    x, sigmas, sign = ensure_float32(image), _validate_sigmas(sigmas_px), _sign(polarity)
-    ridge = RidgeMap(np.zeros_like(x), np.zeros_like(x))
-    for s in sigmas:
-        sato_scale(_padded_blur(x, s), ridge.response, ridge.orientation_rad, np.float32(s * s), sign)
-    return ridge
+    """Frangi's vesselness with the ridge's orientation and scale; see `frangi`."""
+    return RidgeMap(*_frangi(image, sigmas_px, beta, c, polarity, options, full=True))
 
 
 def sato(
-    image: ArrayLike, *, sigmas_px: Sequence[float] = (1.5, 2.5, 4.0), polarity: Polarity = "bright"
-) -> NDArray[np.float32]:
-    """Sato's ridge measure in 2D: ``max(-l2, 0)`` of the scale-normalised Hessian, maximum over scales (1998).
+    image: ArrayLike,
+    *,
+    sigmas_px: Sequence[float] | None = None,
+    polarity: Polarity = "bright",
+    **options: Unpack[RidgeOptions],
+) -> F32:
+    """Sato's ridge measure in 2D: how strongly the picture bends across the ridge, in grey levels.
 
     Parameters
     ----------
     image : array_like, shape (H, W)
-        Grey levels 0..255.
-    sigmas_px : sequence of float
-        Scales in px; their order does not matter.
-    polarity : {"bright", "dark"}
-        Ridges that are brighter or darker than their surroundings.
+        uint8, uint16 or float; log-compressed grey levels.
+    sigmas_px : sequence of float, optional
+        Scales in px, in any order; 1.5, 2.5 and 4 by default.
+    polarity : {"bright", "dark", "both"}
+        Ridges brighter or darker than their surroundings.
+    **options
+        See `RidgeOptions` and `Common`.
 
     Returns
     -------
     ndarray of float32, shape (H, W)
-        In grey levels, 0 or more.
+        0 or more, in grey levels; scales with the image.
+
+    Raises
+    ------
+    InvalidFrameError, InputError
+        Not an image; an option outside its range.
+
+    Notes
+    -----
+    ``max(-l, 0)`` with l the lower eigenvalue of the scale-normalised Hessian (bright); maximum over scales. As
+    scikit-image's ``sato``.
 
     References
     ----------
     Y. Sato et al., "Three-dimensional multi-scale line filter", Medical Image Analysis 2(2), 1998.
     """
-    return sato_map(image, sigmas_px=sigmas_px, polarity=polarity).response
+    return _sato(image, sigmas_px, polarity, options, full=False)[0]
+
+
+def sato_map(
+    image: ArrayLike,
+    *,
+    sigmas_px: Sequence[float] | None = None,
+    polarity: Polarity = "bright",
+    **options: Unpack[RidgeOptions],
+) -> RidgeMap:
+    """Sato's ridge measure with the ridge's orientation and scale; see `sato`."""
+    return RidgeMap(*_sato(image, sigmas_px, polarity, options, full=True))
+
+
+def jerman(
+    image: ArrayLike,
+    *,
+    sigmas_px: Sequence[float] | None = None,
+    tau: float = 0.5,
+    lmax: float | Literal["frame"] = 60.0,
+    polarity: Polarity = "bright",
+    **options: Unpack[RidgeOptions],
+) -> F32:
+    """Jerman's ridge measure in 2D: nearly the same for strong and weak ridges, where Frangi's fades with contrast.
+
+    Parameters
+    ----------
+    image : array_like, shape (H, W)
+        uint8, uint16 or float; log-compressed grey levels.
+    sigmas_px : sequence of float, optional
+        Scales in px, in any order; 1.5, 2.5 and 4 by default.
+    tau : float
+        0 to 1: ridges stronger than ``tau * lmax / 2`` respond with 1.
+    lmax : float or "frame"
+        A strong ridge's eigenvalue in grey levels. "frame" takes the frame's largest at each scale, as the paper does;
+        then responses of two frames can't be compared.
+    polarity : {"bright", "dark", "both"}
+        Ridges brighter or darker than their surroundings.
+    **options
+        See `RidgeOptions` and `Common`.
+
+    Returns
+    -------
+    ndarray of float32, shape (H, W)
+        0 to 1.
+
+    Raises
+    ------
+    InvalidFrameError, InputError
+        Not an image; an option outside its range.
+
+    Notes
+    -----
+    With ``l`` minus the eigenvalue of larger magnitude (bright) and ``p = max(l, tau lmax)``: 0 where ``l <= 0``, 1 where
+    ``l >= p/2``, else ``l^2 (p - l) 27 / (l + p)^3``; maximum over scales.
+
+    References
+    ----------
+    T. Jerman et al., "Enhancement of vascular structures in 3D and 2D angiographic images", IEEE TMI 35(9), 2016.
+    """
+    return _jerman(image, sigmas_px, tau, lmax, polarity, options, full=False)[0]
+
+
+def jerman_map(
+    image: ArrayLike,
+    *,
+    sigmas_px: Sequence[float] | None = None,
+    tau: float = 0.5,
+    lmax: float | Literal["frame"] = 60.0,
+    polarity: Polarity = "bright",
+    **options: Unpack[RidgeOptions],
+) -> RidgeMap:
+    """Jerman's ridge measure with the ridge's orientation and scale; see `jerman`."""
+    return RidgeMap(*_jerman(image, sigmas_px, tau, lmax, polarity, options, full=True))
+
+
+def _frangi(
+    image: ArrayLike,
+    sigmas_px: Sequence[float] | None,
+    beta: float,
+    c: float | Literal["frame"],
+    polarity: Polarity,
+    options: RidgeOptions,
+    *,
+    full: bool,
+) -> list[F32]:
+    inv_beta = 1 / (2 * validate_positive(beta, name="beta") ** 2)
+
+    def parameters(hessian: Callable[[], F32]) -> tuple[float, float]:
+        if c != "frame":
+            return inv_beta, 1 / (2 * _number_or_frame(c, "c") ** 2)
+        t, d, m = hessian()
+        half_norm = 0.5 * float(np.sqrt(2 * (t * t + d * d + m * m)).max())
+        return inv_beta, 1 / (2 * max(half_norm, 1e-12) ** 2)
+
+    return _planes(image, ridges.FRANGI, sigmas_px, polarity, parameters, options, full=full)
+
+
+def _sato(
+    image: ArrayLike, sigmas_px: Sequence[float] | None, polarity: Polarity, options: RidgeOptions, *, full: bool
+) -> list[F32]:
+    return _planes(image, ridges.SATO, sigmas_px, polarity, lambda _: (0.0, 0.0), options, full=full)
+
+
+def _jerman(
+    image: ArrayLike,
+    sigmas_px: Sequence[float] | None,
+    tau: float,
+    lmax: float | Literal["frame"],
+    polarity: Polarity,
+    options: RidgeOptions,
+    *,
+    full: bool,
+) -> list[F32]:
+    share = validate_number(tau, name="tau", low=0, high=1)
+
+    def parameters(hessian: Callable[[], F32]) -> tuple[float, float]:
+        if lmax != "frame":
+            return share * _number_or_frame(lmax, "lmax"), 0.0
+        t, d, m = hessian()
+        return share * float(np.where(t < 0, np.sqrt(d * d + m * m) - t, 0).max()), 0.0
+
+    return _planes(image, ridges.JERMAN, sigmas_px, polarity, parameters, options, full=full)
+
+
+def _number_or_frame(value: float | str, name: str) -> float:
+    if isinstance(value, str):
+        raise InputError(f"{name}: expected a number of grey levels or 'frame', got {value!r}")
+    return validate_positive(value, name=name)
+
+
+def _planes(
+    image: ArrayLike,
+    kind: int,
+    sigmas_px: Sequence[float] | None,
+    polarity: Polarity,
+    parameters: Callable[[Callable[[], F32]], tuple[float, float]],
+    options: RidgeOptions,
+    *,
+    full: bool,
+) -> list[F32]:
+    """Response, orientation and scale of one measure; `parameters` may ask for the Hessian of the whole frame."""
+    found = scales(sigmas_px, options, SIGMAS_PX)
+    sign, cut = sign_of(polarity), validate_number(options.get("truncate", 4.0), name="truncate", low=2, high=8)
+
+    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+        response = planes[0]
+        response[...] = 0
+        # Orientation is worked out once at the end, from the Hessian of the scale that won.
+        details = np.zeros((3, *x.shape) if full else (3, 0, 0), np.float32)
+        for scale in found:
+            blur = half_gaussian(scale.axial_px, cut), half_gaussian(scale.lateral_px, cut)
+            sigmas = np.float32(scale.axial_px), np.float32(scale.lateral_px)
+            first, second = parameters(partial(hessian_of, x, scale, sign, cut, threads))
+            measure = kind, np.float32(first), np.float32(second)
+            rows = partial(ridges.ridge_rows, x, response, details, *blur, *sigmas, np.float32(scale.given), sign)
+            rows = partial(rows, *measure)
+            run_slabs(rows, x.shape[0], threads)
+        if full:
+            run_slabs(partial(ridges.finish_rows, response, details), x.shape[0], threads)
+            planes[1][...], planes[2][...] = details[1], details[0]
+
+    return run_filter(
+        image, core, without(options), made_for="log_compressed", gives="response", planes=3 if full else 1
+    )
+
+
+def hessian_of(x: F32, scale: Scale, sign: np.float32, truncate: float, threads: int) -> F32:
+    """Half trace, half difference and mixed term of the scale-normalised Hessian, shape (3, H, W)."""
+    planes = np.empty((3, *x.shape), np.float32)
+    blur = half_gaussian(scale.axial_px, truncate), half_gaussian(scale.lateral_px, truncate)
+    sigmas = np.float32(scale.axial_px), np.float32(scale.lateral_px)
+    run_slabs(partial(ridges.hessian_rows, x, planes, *blur, *sigmas, sign), x.shape[0], threads)
+    return planes

@@ -1,0 +1,137 @@
+"""Building blocks that vectorise: exponential, angle, window sums and Gaussian blur of a row.
+
+A loop vectorises where rows are contiguous and the index is plainly not negative: neighbours are taken as slices
+(``row[t:]``, then ``[j]``), since of ``row[j + c - t]`` the compiler can't know that it does not count from the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from usguide._jit import kernel
+
+F32 = NDArray[np.float32]
+
+
+@intrinsic
+def _power_of_two(typing_context: Any, n: Any) -> Any:  # noqa: ARG001  (Numba's signature)
+    """2 to the whole number `n` (a float32 in -126..127), by writing the exponent's bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        i32 = ir.IntType(32)
+        exponent = builder.add(builder.fptosi(arguments[0], i32), i32(127))
+        return builder.bitcast(builder.shl(exponent, i32(23)), ir.FloatType())
+
+    return types.float32(types.float32), generate
+
+
+@kernel
+def exp_negative(x: np.float32) -> np.float32:
+    """Return exp(x) for x <= 0, to 3e-7 of its value; below -87 it stays at exp(-87)."""
+    y = max(x * np.float32(1.4426950408889634), np.float32(-126))
+    n = np.float32(np.floor(y + np.float32(0.5)))
+    f = (y - n) * np.float32(0.6931471805599453)  # within -0.35..0.35, where Taylor's series is short
+    p = np.float32(1 / 120) + f * np.float32(1 / 720)
+    p = np.float32(1 / 24) + f * p
+    p = np.float32(1 / 6) + f * p
+    p = np.float32(0.5) + f * p
+    p = np.float32(1) + f * p
+    p = np.float32(1) + f * p
+    return p * _power_of_two(n)  # type: ignore[call-arg]  # Numba passes the typing context itself
+
+
+@kernel
+def half_angle(y: np.float32, x: np.float32) -> np.float32:
+    """Return half of atan2(y, x), to 2e-5 rad, and 0 for y = x = 0."""
+    ax, ay = abs(x), abs(y)
+    low, high = min(ax, ay), max(ax, ay)
+    t = low / (high + np.float32(1e-30))
+    s = t * t
+    a = np.float32(-0.0117212) * s + np.float32(0.05265332)
+    a = a * s - np.float32(0.11643287)
+    a = a * s + np.float32(0.19354346)
+    a = a * s - np.float32(0.33262347)
+    a = (a * s + np.float32(0.99997726)) * t
+    a = np.float32(1.5707963267948966) - a if ay > ax else a
+    a = np.float32(3.141592653589793) - a if x < np.float32(0) else a
+    a = -a if y < np.float32(0) else a
+    return np.float32(0.5) * a
+
+
+@kernel
+def repeat_ends(padded: F32, margin: int) -> None:
+    """Fill `margin` values at both ends of a row with its first and last inner value."""
+    last = padded.size - margin - 1
+    for k in range(margin):
+        padded[k] = padded[margin]
+        padded[last + 1 + k] = padded[last]
+
+
+@kernel
+def sum_window(padded: F32, out: F32, n: int) -> None:
+    """Sum `n` neighbours (odd) of a padded row: ``out[j] = padded[j] + ... + padded[j + n - 1]``."""
+    if n % 4 == 1:
+        for j in range(out.size):
+            out[j] = padded[j]
+    else:
+        for j in range(out.size):
+            out[j] = padded[j] + padded[j + 1] + padded[j + 2]
+    for t in range(n % 4, n, 4):
+        p = padded[t:]
+        for j in range(out.size):
+            out[j] += (p[j] + p[j + 1]) + (p[j + 2] + p[j + 3])
+
+
+@kernel
+def blur_row(x: F32, i: int, down: F32, across: F32, padded: F32, out: F32) -> None:
+    """Row `i` of `x` blurred by two symmetric kernels (their halves, centre first) into `out`."""
+    h, w = x.shape
+    r, c = down.size - 1, across.size - 1
+    inner = padded[c : c + w]
+    mid = x[i]
+    for j in range(w):
+        inner[j] = down[0] * mid[j]
+    for t in range(1, r, 2):
+        g, k = down[t], down[t + 1]
+        a, b = x[max(i - t, 0)], x[min(i + t, h - 1)]
+        d, e = x[max(i - t - 1, 0)], x[min(i + t + 1, h - 1)]
+        for j in range(w):
+            inner[j] += g * (a[j] + b[j]) + k * (d[j] + e[j])
+    if r % 2 == 1:
+        g, a, b = down[r], x[max(i - r, 0)], x[min(i + r, h - 1)]
+        for j in range(w):
+            inner[j] += g * (a[j] + b[j])
+    repeat_ends(padded, c)
+    for j in range(w):
+        out[j] = across[0] * inner[j]
+    for t in range(1, c, 2):
+        g, k = across[t], across[t + 1]
+        p, q, v, z = padded[c - t :], padded[c + t :], padded[c - t - 1 :], padded[c + t + 1 :]
+        for j in range(w):
+            out[j] += g * (p[j] + q[j]) + k * (v[j] + z[j])
+    if c % 2 == 1:
+        g, p = across[c], padded[2 * c :]
+        for j in range(w):
+            out[j] += g * (padded[j] + p[j])
+
+
+@kernel
+def keep_larger(value: F32, best: F32) -> None:
+    """Raise `best` to `value` where that is larger."""
+    for j in range(value.size):
+        # max() into its own operand becomes a conditional store, which does not vectorise.
+        best[j] = np.maximum(best[j], value[j])
+
+
+@kernel
+def keep_where_larger(value: F32, best: F32, new: F32, kept: F32) -> None:
+    """Replace `kept` by `new` where `value` is larger than `best`."""
+    for j in range(value.size):
+        # A product with 0 or 1 instead of a choice: see `keep_larger`.
+        kept[j] += np.float32(value[j] > best[j]) * (new[j] - kept[j])

@@ -1,0 +1,113 @@
+"""Scales of ridge filters, in px or in mm, and what they find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from usguide._validation import validate_positive
+from usguide.errors import InputError
+from usguide.filters._common import F32, Common
+
+Polarity = Literal["bright", "dark", "both"]
+Spacing = float | tuple[float, float]
+SIGN = {"bright": np.float32(1), "dark": np.float32(-1), "both": np.float32(0)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgeMap:
+    """Response of a ridge filter, the direction along the ridge, and the scale that responded most.
+
+    Parameters
+    ----------
+    response : ndarray of float32, shape (H, W)
+        0 or more.
+    orientation_rad : ndarray of float32, shape (H, W)
+        From the lateral axis towards depth, -pi/2..pi/2; 0 where there is no response. Where scales were given in mm, it
+        is the direction in mm.
+    scale : ndarray of float32, shape (H, W)
+        Sigma in the unit it was given in; 0 where there is no response.
+    """
+
+    response: F32
+    orientation_rad: F32
+    scale: F32
+
+
+class RidgeOptions(Common, total=False):
+    """Options that every ridge filter takes, by keyword, besides those of `Common`.
+
+    Parameters
+    ----------
+    sigmas_mm : sequence of float, optional
+        Scales in mm, instead of px; needs `spacing_mm`.
+    spacing_mm : float or (axial, lateral), optional
+        mm per px. Where the two differ, the filter works in mm: scales are round there, and so is the orientation.
+    truncate : float
+        Where the Gaussians end, in sigmas, 2 to 8; 4 by default. 3 is a quarter faster and 1 % less exact.
+    """
+
+    sigmas_mm: Sequence[float] | None
+    spacing_mm: Spacing | None
+    truncate: float
+
+
+def without(options: RidgeOptions) -> Common:
+    """Return what is left of the options for `run_filter`."""
+    own = set(RidgeOptions.__annotations__) - set(Common.__annotations__)
+    return {key: value for key, value in options.items() if key not in own}  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A sigma as it was given, and in px along both axes."""
+
+    given: float
+    axial_px: float
+    lateral_px: float
+
+
+def spacing_pair(spacing_mm: Spacing) -> tuple[float, float]:
+    """Return (axial, lateral) mm/px of one number or a pair."""
+    pair = np.atleast_1d(np.asarray(spacing_mm, dtype=float))
+    if pair.shape not in ((1,), (2,)):
+        raise InputError(f"spacing_mm: expected one number, or axial and lateral, got {spacing_mm!r}")
+    return validate_positive(pair[0], name="spacing_mm"), validate_positive(pair[-1], name="spacing_mm")
+
+
+def scales(sigmas_px: Sequence[float] | None, options: RidgeOptions, default_px: Sequence[float]) -> list[Scale]:
+    """Return the scales, finest first; a number instead of a sequence is one scale."""
+    sigmas_mm, spacing_mm = options.get("sigmas_mm"), options.get("spacing_mm")
+    if sigmas_mm is None:
+        given = default_px if sigmas_px is None else sigmas_px
+        return [Scale(s, s, s) for s in _sorted(given, "sigmas_px")]
+    if sigmas_px is not None:
+        raise InputError("sigmas_px, sigmas_mm: expected one of them, got both")
+    if spacing_mm is None:
+        raise InputError("spacing_mm: expected the mm per px that sigmas_mm refer to, got None")
+    axial, lateral = spacing_pair(spacing_mm)
+    return [Scale(s, s / axial, s / lateral) for s in _sorted(sigmas_mm, "sigmas_mm")]
+
+
+def _sorted(values: Sequence[float], name: str) -> list[float]:
+    found = sorted({validate_positive(v, name=name) for v in np.atleast_1d(np.asarray(values, dtype=float))})
+    if not found:
+        raise InputError(f"{name}: expected at least one scale, got none")
+    return found
+
+
+def sign_of(polarity: Polarity) -> np.float32:
+    """Return 1 for bright, -1 for dark, 0 for both."""
+    if polarity not in SIGN:
+        raise InputError(f"polarity: expected 'bright', 'dark' or 'both', got {polarity!r}")
+    return SIGN[polarity]
+
+
+def half_gaussian(sigma_px: float, truncate: float) -> F32:
+    """Return the centre and one side of a Gaussian cut at `truncate` sigmas, such that the whole sums to 1."""
+    side = np.arange(int(np.ceil(truncate * sigma_px)) + 1)
+    g = np.exp(-0.5 * (side / sigma_px) ** 2)
+    return np.asarray(g / (2 * g.sum() - g[0]), dtype=np.float32)
