@@ -60,3 +60,13 @@ def recordings() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("public recordings absent: set USGUIDE_DATA_DIR to their folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def real_frame():
+    """The picture region of a public recording (biopsy-needle 45), grey, uint8."""
+    folder = os.environ.get("USGUIDE_DATA_DIR")
+    path = Path(folder or ".") / "biopsy-needle" / "45.png"
+    if not folder or not path.exists():
+        pytest.skip("public recordings absent: set USGUIDE_DATA_DIR to their folder")
+    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[111 : 111 + 590, 368 : 368 + 647]

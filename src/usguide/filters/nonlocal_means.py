@@ -13,7 +13,7 @@ from usguide._threads import run_slabs
 from usguide._validation import validate_number, validate_positive
 from usguide.errors import InputError
 from usguide.filters._common import F32, Common, repeat_border, run_filter, validate_count, validate_odd
-from usguide.filters._kernels import patches, windows
+from usguide.filters._kernels import patches
 
 
 def nlm(image: ArrayLike, *, patch_px: int = 5, search_px: int = 11, h: float = 15.0, **common: Unpack[Common]) -> F32:
@@ -135,9 +135,7 @@ def obnlm(
         inverse = np.reciprocal(padded + level)
         mean, variance = np.empty_like(padded), np.empty_like(padded)
 
-        run_slabs(
-            partial(patches.moments_rows, padded, mean, variance, r), padded.shape[0], threads, windows.RESTART_ROWS
-        )
+        run_slabs(partial(patches.moments_rows, padded, mean, variance, r), padded.shape[0], threads)
         run_slabs(
             partial(patches.obnlm_rows, padded, inverse, mean, variance, planes[0], r, reach, step, scale, *ratios),
             x.shape[0],

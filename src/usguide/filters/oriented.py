@@ -15,7 +15,7 @@ from usguide.errors import InputError
 from usguide.filters._common import F32, run_filter, validate_count
 from usguide.filters._kernels import lines
 from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, scales, sign_of, without
-from usguide.filters.ridges import hessian_of
+from usguide.filters.ridges import hessian_of, without_mean
 
 SIGMAS_PX = (2.0,)
 TAPER = 0.25
@@ -113,6 +113,7 @@ def _oriented_line(
     def core(x: F32, planes: Sequence[F32], threads: int) -> None:
         response = planes[0]
         response[...] = 0
+        x = without_mean(x)
         details = np.zeros((2, *x.shape) if full else (2, 0, 0), np.float32)
         for scale in found:
             samples = line_samples(angles, half_length, scale)

@@ -128,7 +128,8 @@ def _symmetry(
         for wavelength in wavelengths:
             even, lateral, axial = bands.at(wavelength)
             if threshold is None:
-                threshold = _frame_noise(even, lateral, axial)
+                inside = np.s_[margin : margin + x.shape[0], margin : margin + x.shape[1]]
+                threshold = _frame_noise(even[inside], lateral[inside], axial[inside])
             before = total.copy() if full else total
             phase.add_scale(even, lateral, axial, margin, total, amplitude, np.float32(threshold), sign)
             if best is not None and even_sum is not None:
@@ -167,6 +168,7 @@ class _Bands:
         )
         self._spectrum = fft.rfft2(padded, workers=threads)
         self._fy, self._fx = np.fft.fftfreq(h).astype(np.float32), np.fft.rfftfreq(w).astype(np.float32)
+        self._odd_fy, self._odd_fx = (np.where(np.abs(f) == 0.5, np.float32(0), f) for f in (self._fy, self._fx))
         radius2 = self._fy[:, None] ** 2 + self._fx**2
         radius2[0, 0] = 1e-30
         self._log_radius = 0.5 * np.log(radius2)
@@ -179,8 +181,7 @@ class _Bands:
     def _part(self, wavelength_px: float, part: int) -> F32:
         centre = np.float32(-np.log(wavelength_px))
         work = np.empty_like(self._spectrum)
-        phase.band_pass(
-            self._spectrum.view(np.float32), self._log_radius, self._fy, self._fx, centre, self._inv_width, part,
-            work.view(np.float32),
-        )  # fmt: skip
+        frequencies = self._log_radius, self._fy, self._fx, self._odd_fy, self._odd_fx
+        spectrum, out = self._spectrum.view(np.float32), work.view(np.float32)
+        phase.band_pass(spectrum, *frequencies, centre, self._inv_width, part, out)
         return np.asarray(fft.irfft2(work, s=self._size, overwrite_x=True, workers=self._threads))

@@ -21,6 +21,8 @@ from usguide.filters._kernels import ridges
 from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, half_gaussian, scales, sign_of, without
 
 SIGMAS_PX = (1.5, 2.5, 4.0)
+LEAST_GREY = 1e-3
+"""A frame's own maximum counts at least this: in a flat picture it is rounding."""
 
 
 def frangi(
@@ -217,7 +219,7 @@ def _frangi(
             return inv_beta, 1 / (2 * _number_or_frame(c, "c") ** 2)
         t, d, m = hessian()
         half_norm = 0.5 * float(np.sqrt(2 * (t * t + d * d + m * m)).max())
-        return inv_beta, 1 / (2 * max(half_norm, 1e-12) ** 2)
+        return inv_beta, 1 / (2 * max(half_norm, LEAST_GREY) ** 2)
 
     return _planes(image, ridges.FRANGI, sigmas_px, polarity, parameters, options, full=full)
 
@@ -244,7 +246,8 @@ def _jerman(
         if lmax != "frame":
             return share * _number_or_frame(lmax, "lmax"), 0.0
         t, d, m = hessian()
-        return share * float(np.where(t < 0, np.sqrt(d * d + m * m) - t, 0).max()), 0.0
+        largest = float(np.where(t < 0, np.sqrt(d * d + m * m) - t, 0).max())
+        return share * max(largest, LEAST_GREY), 0.0
 
     return _planes(image, ridges.JERMAN, sigmas_px, polarity, parameters, options, full=full)
 
@@ -272,6 +275,7 @@ def _planes(
     def core(x: F32, planes: Sequence[F32], threads: int) -> None:
         response = planes[0]
         response[...] = 0
+        x = without_mean(x)
         # Orientation is worked out once at the end, from the Hessian of the scale that won.
         details = np.zeros((3, *x.shape) if full else (3, 0, 0), np.float32)
         for scale in found:
@@ -289,6 +293,11 @@ def _planes(
     return run_filter(
         image, core, without(options), made_for="log_compressed", gives="response", planes=3 if full else 1
     )
+
+
+def without_mean(x: F32) -> F32:
+    """Return the picture around 0, where float32 has most digits: second differences need them."""
+    return np.asarray(x - x.mean())
 
 
 def hessian_of(x: F32, scale: Scale, sign: np.float32, truncate: float, threads: int) -> F32:

@@ -12,17 +12,25 @@ EVEN, LATERAL, AXIAL = 0, 1, 2
 
 @kernel
 def _gain_row(
-    log_radius: F32, fy: np.float32, fx: F32, log_centre: np.float32, inv_width: np.float32, part: int, gain: F32
+    log_radius: F32,
+    fy: np.float32,
+    fx: F32,
+    odd_fy: np.float32,
+    odd_fx: F32,
+    log_centre: np.float32,
+    inv_width: np.float32,
+    part: int,
+    gain: F32,
 ) -> None:
     for j in range(gain.size):
         d = log_radius[j] - log_centre
         gain[j] = exp_negative(-inv_width * d * d)
     if part == LATERAL:
         for j in range(gain.size):
-            gain[j] *= fx[j] / np.sqrt(fx[j] * fx[j] + fy * fy + np.float32(1e-30))
+            gain[j] *= odd_fx[j] / np.sqrt(fx[j] * fx[j] + fy * fy + np.float32(1e-30))
     elif part == AXIAL:
         for j in range(gain.size):
-            gain[j] *= fy / np.sqrt(fx[j] * fx[j] + fy * fy + np.float32(1e-30))
+            gain[j] *= odd_fy / np.sqrt(fx[j] * fx[j] + fy * fy + np.float32(1e-30))
 
 
 @kernel
@@ -43,15 +51,25 @@ def _scale_and_turn_row(source: F32, gain: F32, out: F32) -> None:
 
 @kernel
 def band_pass(
-    spectrum: F32, log_radius: F32, fy: F32, fx: F32, log_centre: np.float32, inv_width: np.float32, part: int, out: F32
+    spectrum: F32,
+    log_radius: F32,
+    fy: F32,
+    fx: F32,
+    odd_fy: F32,
+    odd_fx: F32,
+    log_centre: np.float32,
+    inv_width: np.float32,
+    part: int,
+    out: F32,
 ) -> None:
     """Spectrum times a log-Gabor, or times it and the lateral or axial Riesz kernel.
 
     `spectrum` and `out` hold real and imaginary parts in turn. `log_radius` is very low at the mean, which is taken away.
+    `odd_fy` and `odd_fx` are `fy` and `fx`, but 0 at the Nyquist frequency, which has no odd part.
     """
     gain = np.empty(log_radius.shape[1], np.float32)
     for i in range(out.shape[0]):
-        _gain_row(log_radius[i], fy[i], fx, log_centre, inv_width, part, gain)
+        _gain_row(log_radius[i], fy[i], fx, odd_fy[i], odd_fx, log_centre, inv_width, part, gain)
         if part == EVEN:
             _scale_row(spectrum[i], gain, out[i])
         else:
