@@ -1,0 +1,107 @@
+"""Time each filter beside every peer that does the same, in one run, with the same parameters.
+
+    python benchmarks/filters/speed.py                                  every filter, three frame sizes, one thread
+    python benchmarks/filters/speed.py --only lee frost --sizes 480x640
+    python benchmarks/filters/speed.py --threads 1 2                    ours also with two threads; peers keep one
+    python benchmarks/filters/speed.py --slow                           also peers that take seconds to minutes
+    python benchmarks/filters/speed.py --memory                         also the peak of extra memory of each side
+    python benchmarks/filters/speed.py --markdown table.md --json numbers.json
+
+Peers come from PyPI: opencv, scikit-image, PyWavelets, SimpleITK, itk-phasesymmetry, MedPy, srad, findpeaks, bm3d. Those
+that are not installed are left out with a word. The C++ yardstick needs g++. What is compared with what, and with which
+parameters, is in comparisons.py. Slow peers are called once, on 256 x 256 px.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pools  # noqa: I001  (before anything that has a thread pool)
+
+from comparisons import Comparison, Peer, chosen
+from frames import SIZES, SLOW_SIZE, Size, frame, size_from
+from measuring import Row, in_turn
+from memory import frames_taken
+from reporting import Report, as_json, markdown, show
+from rich.console import Console
+from rich.progress import track
+
+Job = tuple[Comparison, Peer | None, Size, int]
+
+
+def jobs(options: argparse.Namespace) -> Iterator[Job]:
+    """Yield what is to be measured, size by size."""
+    comparisons = chosen(options.only)
+    for size in [*options.sizes, *([SLOW_SIZE] if options.slow else [])]:
+        for comparison in comparisons:
+            peers = [p for p in comparison.peers if p.slow == (size == SLOW_SIZE and options.slow)]
+            alone: list[Peer | None] = [] if comparison.peers else [None]
+            for peer in alone if not peers and size in options.sizes else peers:
+                for threads in options.threads:
+                    yield comparison, peer, size, threads
+
+
+def measure(job: Job, options: argparse.Namespace) -> Row:
+    """Time one pair."""
+    comparison, peer, size, threads = job
+    image = frame(size)
+    calls = [comparison.prepare(image, threads, peer)]
+    if peer is not None:
+        calls.append(peer.prepare(image))
+    pools.limit_loaded_pools()
+    slow = peer is not None and peer.slow
+    ours, *others = in_turn(calls, options.repetitions, options.seconds, once=slow)
+    if peer is None:
+        return Row(comparison.name, size, threads, ours)
+    return Row(comparison.name, size, threads, ours, peer.name, peer.kind, others[0], slow)
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of an error, without the paths that some libraries put there."""
+    line = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}" + (f": {line}" if line and "/" not in line else "")
+
+
+def measure_memory(report: Report, options: argparse.Namespace) -> None:
+    """Add the peak of extra memory of each filter and each of its quick peers, on the largest size."""
+    size = max(options.sizes, key=lambda s: s[0] * s[1])
+    for comparison in track(chosen(options.only), "memory", console=Console(stderr=True)):
+        sides = [(None, "usguide"), *((k, p.name) for k, p in enumerate(comparison.peers) if not p.slow)]
+        for index, name in sides:
+            frames = frames_taken(comparison.name, size, index)
+            if frames is not None:
+                report.memory.append((comparison.name, name, frames))
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", type=size_from, default=list(SIZES), metavar="HxW", help="frame sizes")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N", help="threads of ours, such as 1 2")
+    parser.add_argument("--only", nargs="+", default=[], metavar="FILTER", help="these filters only")
+    parser.add_argument("--slow", action="store_true", help="also slow peers, once, on 256 x 256 px")
+    parser.add_argument("--memory", action="store_true", help="also the peak of extra memory, on the largest size")
+    parser.add_argument("--repetitions", type=int, default=30, metavar="N", help="of each pair (default 30)")
+    parser.add_argument("--seconds", type=float, default=10, metavar="S", help="stop a pair after this (default 10)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables for the documentation")
+    options = parser.parse_args()
+    report = Report()
+    for job in track(list(jobs(options)), "speed", console=Console(stderr=True)):
+        try:
+            report.rows.append(measure(job, options))
+        except Exception as error:  # noqa: BLE001  (one broken peer must not end a long run; it is reported)
+            who = job[0].name + (f" beside {job[1].name}" if job[1] else "")
+            report.left_out += [text for text in (f"{who}: {reason(error)}",) if text not in report.left_out]
+    if options.memory:
+        measure_memory(report, options)
+    show(report, Console())
+    for path, text in ((options.json, as_json), (options.markdown, markdown)):
+        if path is not None:
+            path.write_text(text(report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
