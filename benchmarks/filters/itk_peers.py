@@ -29,7 +29,7 @@ def gradient_diffusion(image: F32) -> Call:
 
 
 def curvature_diffusion(image: F32) -> Call:
-    """Modified curvature diffusion, 30 iterations."""
+    """Diffuse by modified curvature, 30 iterations."""
     sitk = _simpleitk()
     picture = sitk.GetImageFromArray(image)
     return lambda: sitk.CurvatureAnisotropicDiffusion(picture, 0.125, 3.0, 1, 30)

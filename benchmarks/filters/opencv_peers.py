@@ -6,6 +6,7 @@ Each function takes the frame (whole grey levels as float32), prepares, and retu
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,11 @@ F32 = NDArray[np.float32]
 Call = Callable[[], object]
 WINDOW = (7, 7)
 EDGE = cv2.BORDER_REPLICATE
+# OpenCV takes numbers where its stubs want arrays.
+ZERO: Any = 0.0
+ONE: Any = 1.0
+LEAST_VARIANCE: Any = 1e-9
+EPS: Any = 20.0**2
 
 
 def median_float32(image: F32) -> Call:
@@ -59,10 +65,10 @@ def lee(image: F32) -> Call:
         cv2.sqrBoxFilter(image, cv2.CV_32F, WINDOW, dst=variance, borderType=EDGE)
         cv2.multiply(mean, mean, dst=gain)
         cv2.subtract(variance, gain, dst=variance)
-        cv2.max(variance, 1e-9, dst=variance)
+        cv2.max(variance, LEAST_VARIANCE, dst=variance)
         cv2.divide(gain, variance, dst=gain, scale=-(0.25**2))
-        cv2.add(gain, 1.0, dst=gain)
-        cv2.max(gain, 0.0, dst=gain)
+        cv2.add(gain, ONE, dst=gain)
+        cv2.max(gain, ZERO, dst=gain)
         cv2.subtract(image, mean, dst=centred)
         cv2.multiply(gain, centred, dst=centred)
         cv2.add(mean, centred, dst=mean)
@@ -80,7 +86,7 @@ def guided(image: F32) -> Call:
         cv2.sqrBoxFilter(image, cv2.CV_32F, WINDOW, dst=variance, borderType=EDGE)
         cv2.multiply(mean, mean, dst=slope)
         cv2.subtract(variance, slope, dst=variance)
-        cv2.add(variance, 20.0**2, dst=offset)
+        cv2.add(variance, EPS, dst=offset)
         cv2.divide(variance, offset, dst=slope)
         cv2.multiply(slope, mean, dst=offset)
         cv2.subtract(mean, offset, dst=offset)

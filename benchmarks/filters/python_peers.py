@@ -39,7 +39,7 @@ def _quietly(function: Callable[..., object], *arguments: object, **options: obj
 
 
 def srad_pypi(image: F32) -> Call:
-    """Run 30 iterations: it makes one more than it is asked for, so it is asked for 29. It divides by the image, hence + 1."""
+    """Run 30 iterations: it makes one more than it is asked for. It divides by the image, hence the floor of 1."""
     return _quietly(_module("srad").SRAD, image + np.float32(1), 29, 0.2, 0.0)
 
 

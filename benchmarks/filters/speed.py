@@ -15,11 +15,11 @@ parameters, is in comparisons.py. Slow peers are called once, on 256 x 256 px.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pools  # noqa: I001  (before anything that has a thread pool)
-
+import pools  # first: before anything that has a thread pool
 from comparisons import Comparison, Peer, chosen
 from frames import SIZES, SLOW_SIZE, Size, frame, size_from
 from measuring import Row, in_turn
@@ -97,7 +97,7 @@ def main() -> None:
             report.left_out += [text for text in (f"{who}: {reason(error)}",) if text not in report.left_out]
     if options.memory:
         measure_memory(report, options)
-    show(report, Console())
+    show(report, Console(width=None if sys.stdout.isatty() else 140))
     for path, text in ((options.json, as_json), (options.markdown, markdown)):
         if path is not None:
             path.write_text(text(report), encoding="utf-8")

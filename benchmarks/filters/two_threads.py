@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 
-import numpy as np
-import pools  # noqa: I001  (before anything that has a thread pool)
+import pools  # before anything that has a thread pool
 
+# isort: split
+import numpy as np
 from comparisons import F32, chosen, takes
 from frames import frame
 from rich.console import Console
