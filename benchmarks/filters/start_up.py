@@ -80,7 +80,7 @@ def main() -> None:
             cold, warm = run(comparison.name, cache), run(comparison.name, cache)
         seconds = (cold["import"], cold["first"], warm["import"], warm["first"], warm["import"] + warm["first"])
         table.add_row(comparison.name, *(f"{s:.2f}" for s in seconds), f"{1e3 * warm['again']:.1f}")
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 if __name__ == "__main__":
