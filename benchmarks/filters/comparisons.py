@@ -39,6 +39,8 @@ class Peer:
     """What our side is given."""
     ours: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of our side that differ from the comparison's in this row."""
+    mirrored: bool = False
+    """The peer gives its result mirrored at the origin, in both axes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,11 @@ COMPARISONS: tuple[Comparison, ...] = (
             Peer("OpenCV Gabor bank, maximum", opencv_peers.gabor_bank_maximum, kind="nearest"),
         ),
     ),
-    Comparison("phase_symmetry", {}, (Peer("ITK phase symmetry", itk_peers.phase_symmetry, kind="nearest"),)),
+    Comparison(
+        "phase_symmetry",
+        {"wavelength_px": 6.0, "scales": 3, "ratio": 2.1},
+        (Peer("ITK phase symmetry", itk_peers.phase_symmetry, kind="nearest", mirrored=True),),
+    ),
 )
 
 

@@ -44,11 +44,11 @@ def objectness(image: F32) -> Call:
     measure.SetBrightObject(True)
     measure.SetScaleObjectnessMeasure(False)
     measure.SetBeta(0.5)
-    measure.SetGamma(15.0)
 
     def run() -> object:
         best = None
         for sigma in SIGMAS_PX:
+            measure.SetGamma(15.0 / sigma**2)  # the same as a normalised Hessian with 15
             response = measure.Execute(sitk.SmoothingRecursiveGaussian(picture, sigma))
             best = response if best is None else sitk.Maximum(best, response)
         return best

@@ -33,6 +33,8 @@ class Row:
     kind: Kind | None = None
     theirs: Times | None = None
     slow: bool = False
+    agreement: float | None = None
+    """Correlation of the two results, on a small frame."""
 
     @property
     def ratio(self) -> float | None:

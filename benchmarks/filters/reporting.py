@@ -20,11 +20,11 @@ PACKAGES = (
     "usguide", "numpy", "numba", "opencv-python", "opencv-python-headless", "scikit-image", "PyWavelets", "SimpleITK",
     "itk-core", "itk-phasesymmetry", "MedPy", "srad", "findpeaks", "bm3d",
 )  # fmt: skip
-HEAD = ("filter", "threads", "ours, ms", "p95", "peer", "peer, ms", "p95", "peer / ours")
+HEAD = ("filter", "threads", "ours, ms", "p95", "peer", "peer, ms", "p95", "peer / ours", "agree")
 NOTES = (
     "Medians over repetitions in turn in one run; peers at one thread. float32 frames unless the peer's name says uint8. "
     "(n): the nearest peer there is, which does not compute the same. (s): slow peer, called once. "
-    "usguide as a peer: another of its filters, for scale. "
+    "usguide as a peer: another of its filters, for scale. 'agree': correlation of the two results on 96 x 128 px. "
     "Arrays for results and intermediate steps are allocated beforehand on both sides where the peer can take them; "
     "conversions into a peer's own image class are not counted."
 )
@@ -69,8 +69,9 @@ def _pair(times: Times | None) -> tuple[str, str]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     marks = (" (n)" if row.kind == "nearest" else "") + (" (s)" if row.slow else "")
+    agree = "" if row.agreement is None else f"{row.agreement:.3f}"
     peer = f"{row.peer}{marks}" if row.peer else "none"
-    return (row.filter, str(row.threads), *_pair(row.ours), peer, *_pair(row.theirs), number(row.ratio))
+    return (row.filter, str(row.threads), *_pair(row.ours), peer, *_pair(row.theirs), number(row.ratio), agree)
 
 
 def show(report: Report, console: Console) -> None:

@@ -17,9 +17,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pools  # first: before anything that has a thread pool
+from agreement import agreement
 from comparisons import Comparison, Peer, chosen
 from frames import SIZES, SLOW_SIZE, Size, frame, size_from
 from measuring import Row, in_turn
@@ -43,6 +45,13 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
                     yield comparison, peer, size, threads
 
 
+@cache
+def _agreement(name: str, peer: str) -> float | None:
+    (comparison,) = chosen([name])
+    other = next(p for p in comparison.peers if p.name == peer)
+    return None if other.kind == "own" else agreement(comparison, other)
+
+
 def measure(job: Job, options: argparse.Namespace) -> Row:
     """Time one pair."""
     comparison, peer, size, threads = job
@@ -55,7 +64,17 @@ def measure(job: Job, options: argparse.Namespace) -> Row:
     ours, *others = in_turn(calls, options.repetitions, options.seconds, once=slow)
     if peer is None:
         return Row(comparison.name, size, threads, ours)
-    return Row(comparison.name, size, threads, ours, peer.name, peer.kind, others[0], slow)
+    return Row(
+        comparison.name,
+        size,
+        threads,
+        ours,
+        peer.name,
+        peer.kind,
+        others[0],
+        slow,
+        _agreement(comparison.name, peer.name),
+    )
 
 
 def reason(error: Exception) -> str:
