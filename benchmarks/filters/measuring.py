@@ -52,27 +52,28 @@ def summary(seconds: Sequence[float]) -> Times:
     return Times(float(np.median(ms)), float(np.quantile(ms, 0.95, method="higher")), len(ms))
 
 
-def in_turn(calls: Sequence[Call], repetitions: int, limit_s: float, *, once: bool = False) -> list[Times]:
+def in_turn(calls: Sequence[Call], repetitions: int, limit_s: float) -> list[Times]:
     """Call all in turn until each has `repetitions`, or all together took `limit_s`, but at least three times each.
 
-    The order is turned round each time. Two calls come before, uncounted: the first compiles, the second warms. `once`
-    is for peers that take minutes: all but the first call are made once, cold, and the first as often as ever.
+    The order is turned round each time. Two calls of each come before, uncounted: the first compiles, the second warms.
     """
-    for call in calls[:1] if once else calls:
+    for call in calls:
         call()
         call()
     seconds: list[list[float]] = [[] for _ in calls]
-    if once:
-        for call, own in zip(calls[1:], seconds[1:], strict=True):
-            own.append(_seconds(call))
-    timed = [(calls[0], seconds[0])] if once else list(zip(calls, seconds, strict=True))
+    pairs = list(zip(calls, seconds, strict=True))
     begin = time.perf_counter()
     for k in range(repetitions):
-        for call, own in timed if k % 2 == 0 else timed[::-1]:
+        for call, own in pairs if k % 2 == 0 else pairs[::-1]:
             own.append(_seconds(call))
         if k >= 2 and time.perf_counter() - begin > limit_s:
             break
     return [summary(own) for own in seconds]
+
+
+def once(call: Call) -> Times:
+    """Call a peer that takes seconds to minutes a single time, cold."""
+    return summary([_seconds(call)])
 
 
 def _seconds(call: Call) -> float:

@@ -32,8 +32,9 @@ NOTES = (
 
 @dataclass(slots=True)
 class Report:
-    """Everything that one run found."""
+    """Everything that one run found; `load` is the machine's before it."""
 
+    load: float | None
     rows: list[Row] = field(default_factory=list)
     memory: list[tuple[str, str, float]] = field(default_factory=list)
     """Filter, whose ("usguide" or the peer), float32 frames."""
@@ -56,6 +57,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def load() -> float | None:
+    """Return the mean number of running processes over the last minute, where the system tells it."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def number(value: float | None) -> str:
     """Return three digits that count."""
     if value is None:
@@ -76,7 +82,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def show(report: Report, console: Console) -> None:
     """Print one table for each frame size."""
-    console.print(f"{machine()}\n{_list_of_versions()}")
+    console.print(f"{machine()}{_load(report)}\n{_list_of_versions()}")
     for title, head, lines in _tables(report):
         table = Table(*head, title=title, title_justify="left")
         for line in lines:
@@ -88,7 +94,7 @@ def show(report: Report, console: Console) -> None:
 
 def markdown(report: Report) -> str:
     """Return the same tables for the documentation."""
-    parts = [f"{machine()}. {_list_of_versions()}.", NOTES]
+    parts = [f"{machine()}{_load(report)}. {_list_of_versions()}.", NOTES]
     for title, head, lines in _tables(report):
         body = "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
         parts += [f"### {title}", body]
@@ -100,12 +106,17 @@ def as_json(report: Report) -> str:
     """Return all numbers."""
     content: dict[str, Any] = {
         "machine": machine(),
+        "load_before": report.load,
         "versions": versions(),
         "rows": [row.as_dict() for row in report.rows],
         "memory_frames": [dict(zip(("filter", "whose", "frames"), m, strict=True)) for m in report.memory],
         "left_out": report.left_out,
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _load(report: Report) -> str:
+    return "" if report.load is None else f", load {report.load:.1f} before this run"
 
 
 def _list_of_versions() -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,25 +25,24 @@ import pools  # first: before anything that has a thread pool
 from agreement import agreement
 from comparisons import Comparison, Peer, chosen
 from frames import SIZES, SLOW_SIZE, Size, frame, size_from
-from measuring import Row, in_turn
+from measuring import Row, in_turn, once
 from memory import frames_taken
-from reporting import Report, as_json, markdown, show
+from reporting import Report, as_json, load, markdown, show
 from rich.console import Console
 from rich.progress import track
 
-Job = tuple[Comparison, Peer | None, Size, int]
+Job = tuple[Comparison, Peer | None, Size]
 
 
 def jobs(options: argparse.Namespace) -> Iterator[Job]:
-    """Yield what is to be measured, size by size."""
+    """Yield what is to be measured, size by size, slow peers last."""
     comparisons = chosen(options.only)
-    for size in [*options.sizes, *([SLOW_SIZE] if options.slow else [])]:
+    for size in options.sizes:
         for comparison in comparisons:
-            peers = [p for p in comparison.peers if p.slow == (size == SLOW_SIZE and options.slow)]
-            alone: list[Peer | None] = [] if comparison.peers else [None]
-            for peer in alone if not peers and size in options.sizes else peers:
-                for threads in options.threads:
-                    yield comparison, peer, size, threads
+            quick = [peer for peer in comparison.peers if not peer.slow]
+            yield from ((comparison, peer, size) for peer in quick or [None])
+    if options.slow:
+        yield from ((c, peer, SLOW_SIZE) for c in comparisons for peer in c.peers if peer.slow)
 
 
 @cache
@@ -52,29 +52,23 @@ def _agreement(name: str, peer: str) -> float | None:
     return None if other.kind == "own" else agreement(comparison, other)
 
 
-def measure(job: Job, options: argparse.Namespace) -> Row:
-    """Time one pair."""
-    comparison, peer, size, threads = job
+def measure(job: Job, options: argparse.Namespace) -> list[Row]:
+    """Time one pair: ours with each number of threads, and the peer."""
+    comparison, peer, size = job
     image = frame(size)
-    calls = [comparison.prepare(image, threads, peer)]
-    if peer is not None:
-        calls.append(peer.prepare(image))
+    calls = [comparison.prepare(image, threads, peer) for threads in options.threads]
+    other = None if peer is None else peer.prepare(image)
     pools.limit_loaded_pools()
-    slow = peer is not None and peer.slow
-    ours, *others = in_turn(calls, options.repetitions, options.seconds, once=slow)
-    if peer is None:
-        return Row(comparison.name, size, threads, ours)
-    return Row(
-        comparison.name,
-        size,
-        threads,
-        ours,
-        peer.name,
-        peer.kind,
-        others[0],
-        slow,
-        _agreement(comparison.name, peer.name),
-    )
+    in_turn_with = [] if peer is None or other is None or peer.slow else [other]
+    times = in_turn([*calls, *in_turn_with], options.repetitions, options.seconds)
+    rows = [Row(comparison.name, size, n, ours) for n, ours in zip(options.threads, times, strict=False)]
+    if peer is None or other is None:
+        return rows
+    theirs = once(other) if peer.slow else times[-1]
+    agree = _agreement(comparison.name, peer.name)
+    return [
+        replace(row, peer=peer.name, kind=peer.kind, theirs=theirs, slow=peer.slow, agreement=agree) for row in rows
+    ]
 
 
 def reason(error: Exception) -> str:
@@ -107,10 +101,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables for the documentation")
     options = parser.parse_args()
-    report = Report()
+    report = Report(load=load())
     for job in track(list(jobs(options)), "speed", console=Console(stderr=True)):
         try:
-            report.rows.append(measure(job, options))
+            report.rows += measure(job, options)
         except Exception as error:  # noqa: BLE001  (one broken peer must not end a long run; it is reported)
             who = job[0].name + (f" beside {job[1].name}" if job[1] else "")
             report.left_out += [text for text in (f"{who}: {reason(error)}",) if text not in report.left_out]
