@@ -39,7 +39,7 @@ def jobs(options: argparse.Namespace) -> Iterator[Job]:
     comparisons = chosen(options.only)
     for size in options.sizes:
         for comparison in comparisons:
-            quick = [peer for peer in comparison.peers if not peer.slow]
+            quick: list[Peer | None] = [peer for peer in comparison.peers if not peer.slow]
             yield from ((comparison, peer, size) for peer in quick or [None])
     if options.slow:
         yield from ((c, peer, SLOW_SIZE) for c in comparisons for peer in c.peers if peer.slow)
