@@ -35,6 +35,8 @@ class Row:
     slow: bool = False
     agreement: float | None = None
     """Correlation of the two results, on a small frame."""
+    others_cores: float | None = None
+    """Cores that other processes took meanwhile."""
 
     @property
     def ratio(self) -> float | None:

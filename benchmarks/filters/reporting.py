@@ -21,9 +21,11 @@ PACKAGES = (
     "itk-core", "itk-phasesymmetry", "MedPy", "srad", "findpeaks", "bm3d",
 )  # fmt: skip
 HEAD = ("filter", "threads", "ours, ms", "p95", "peer", "peer, ms", "p95", "peer / ours", "agree")
+BUSY_CORES = 0.2
 NOTES = (
     "Medians over repetitions in turn in one run; peers at one thread. float32 frames unless the peer's name says uint8. "
     "(n): the nearest peer there is, which does not compute the same. (s): slow peer, called once. "
+    "(b): other processes took more than a fifth of a core meanwhile. "
     "usguide as a peer: another of its filters, for scale. 'agree': correlation of the two results on 96 x 128 px. "
     "Arrays for results and intermediate steps are allocated beforehand on both sides where the peer can take them; "
     "conversions into a peer's own image class are not counted."
@@ -32,9 +34,8 @@ NOTES = (
 
 @dataclass(slots=True)
 class Report:
-    """Everything that one run found; `load` is the machine's before it."""
+    """Everything that one run found."""
 
-    load: float | None
     rows: list[Row] = field(default_factory=list)
     memory: list[tuple[str, str, float]] = field(default_factory=list)
     """Filter, whose ("usguide" or the peer), float32 frames."""
@@ -57,11 +58,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def load() -> float | None:
-    """Return the mean number of running processes over the last minute, where the system tells it."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
 def number(value: float | None) -> str:
     """Return three digits that count."""
     if value is None:
@@ -76,25 +72,35 @@ def _pair(times: Times | None) -> tuple[str, str]:
 def _cells(row: Row) -> tuple[str, ...]:
     marks = (" (n)" if row.kind == "nearest" else "") + (" (s)" if row.slow else "")
     agree = "" if row.agreement is None else f"{row.agreement:.3f}"
+    busy = (row.others_cores or 0) > BUSY_CORES
     peer = f"{row.peer}{marks}" if row.peer else "none"
-    return (row.filter, str(row.threads), *_pair(row.ours), peer, *_pair(row.theirs), number(row.ratio), agree)
+    return (
+        row.filter,
+        f"{row.threads}{' (b)' if busy else ''}",
+        *_pair(row.ours),
+        peer,
+        *_pair(row.theirs),
+        number(row.ratio),
+        agree,
+    )
 
 
 def show(report: Report, console: Console) -> None:
     """Print one table for each frame size."""
-    console.print(f"{machine()}{_load(report)}\n{_list_of_versions()}")
+    console.print(f"{machine()}\n{_list_of_versions()}")
     for title, head, lines in _tables(report):
         table = Table(*head, title=title, title_justify="left")
         for line in lines:
             table.add_row(*line)
         console.print(table)
+    console.print(NOTES)
     for reason in report.left_out:
         console.print(f"left out: {reason}", markup=False)
 
 
 def markdown(report: Report) -> str:
     """Return the same tables for the documentation."""
-    parts = [f"{machine()}{_load(report)}. {_list_of_versions()}.", NOTES]
+    parts = [f"{machine()}. {_list_of_versions()}.", NOTES]
     for title, head, lines in _tables(report):
         body = "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
         parts += [f"### {title}", body]
@@ -106,17 +112,12 @@ def as_json(report: Report) -> str:
     """Return all numbers."""
     content: dict[str, Any] = {
         "machine": machine(),
-        "load_before": report.load,
         "versions": versions(),
         "rows": [row.as_dict() for row in report.rows],
         "memory_frames": [dict(zip(("filter", "whose", "frames"), m, strict=True)) for m in report.memory],
         "left_out": report.left_out,
     }
     return json.dumps(content, indent=1) + "\n"
-
-
-def _load(report: Report) -> str:
-    return "" if report.load is None else f", load {report.load:.1f} before this run"
 
 
 def _list_of_versions() -> str:

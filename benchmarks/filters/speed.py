@@ -23,11 +23,12 @@ from pathlib import Path
 
 import pools  # first: before anything that has a thread pool
 from agreement import agreement
+from busy import Others
 from comparisons import Comparison, Peer, chosen
 from frames import SIZES, SLOW_SIZE, Size, frame, size_from
 from measuring import Row, in_turn, once
 from memory import frames_taken
-from reporting import Report, as_json, load, markdown, show
+from reporting import Report, as_json, markdown, show
 from rich.console import Console
 from rich.progress import track
 
@@ -60,8 +61,12 @@ def measure(job: Job, options: argparse.Namespace) -> list[Row]:
     other = None if peer is None else peer.prepare(image)
     pools.limit_loaded_pools()
     in_turn_with = [] if peer is None or other is None or peer.slow else [other]
+    others = Others()
     times = in_turn([*calls, *in_turn_with], options.repetitions, options.seconds)
-    rows = [Row(comparison.name, size, n, ours) for n, ours in zip(options.threads, times, strict=False)]
+    cores = others.cores()
+    rows = [
+        Row(comparison.name, size, n, ours, others_cores=cores) for n, ours in zip(options.threads, times, strict=False)
+    ]
     if peer is None or other is None:
         return rows
     theirs = once(other) if peer.slow else times[-1]
@@ -74,7 +79,7 @@ def measure(job: Job, options: argparse.Namespace) -> list[Row]:
 def reason(error: Exception) -> str:
     """Return the first line of an error, without the paths that some libraries put there."""
     line = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}" + (f": {line}" if line and "/" not in line else "")
+    return f"{type(error).__name__}" + (f": {line}" if line and not {"/", "\\"} & set(line) else "")
 
 
 def measure_memory(report: Report, options: argparse.Namespace) -> None:
@@ -101,7 +106,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables for the documentation")
     options = parser.parse_args()
-    report = Report(load=load())
+    report = Report()
     for job in track(list(jobs(options)), "speed", console=Console(stderr=True)):
         try:
             report.rows += measure(job, options)

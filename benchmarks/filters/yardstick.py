@@ -50,13 +50,13 @@ def _pointer(array: F32) -> Any:
 
 def srad(image: F32) -> Callable[[], F32]:
     """30 iterations, time step 0.2, q0 0.5; lifting by the floor of one grey level is part of the time, as in ours."""
-    a, b = np.empty_like(image), np.empty_like(image)
+    call, a, b = library().srad, np.empty_like(image), np.empty_like(image)
     height, width = image.shape
     numbers = (ctypes.c_int(30), ctypes.c_float(0.05), ctypes.c_float(0.5), ctypes.c_float(0))
 
     def run() -> F32:
         np.add(image, np.float32(1), out=a)
-        library().srad(_pointer(a), _pointer(b), height, width, *numbers)
+        call(_pointer(a), _pointer(b), height, width, *numbers)
         np.subtract(a, np.float32(1), out=a)
         return a
 
@@ -65,11 +65,11 @@ def srad(image: F32) -> Callable[[], F32]:
 
 def lee(image: F32) -> Callable[[], F32]:
     """Window 7, Cu 0.25."""
-    out = np.empty_like(image)
+    call, out = library().lee, np.empty_like(image)
     height, width = image.shape
 
     def run() -> F32:
-        library().lee(_pointer(image), _pointer(out), height, width, 3, ctypes.c_float(0.25**2))
+        call(_pointer(image), _pointer(out), height, width, 3, ctypes.c_float(0.25**2))
         return out
 
     return run
@@ -77,12 +77,12 @@ def lee(image: F32) -> Callable[[], F32]:
 
 def frangi(image: F32) -> Callable[[], F32]:
     """Scales 1.5, 2.5 and 4 px, Gaussian cut at 3 sigma."""
-    out, sigmas = np.empty_like(image), np.array([1.5, 2.5, 4], np.float32)
+    call, out, sigmas = library().frangi, np.empty_like(image), np.array([1.5, 2.5, 4], np.float32)
     height, width = image.shape
     numbers = (len(sigmas), ctypes.c_float(0.5), ctypes.c_float(15))
 
     def run() -> F32:
-        library().frangi(_pointer(image), _pointer(out), height, width, _pointer(sigmas), *numbers)
+        call(_pointer(image), _pointer(out), height, width, _pointer(sigmas), *numbers)
         return out
 
     return run
