@@ -1,0 +1,96 @@
+"""Which despecklers there are, what is tried when tuning them, and how they are timed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import usguide as ug
+from usguide.errors import InputError
+
+F32 = NDArray[np.float32]
+Options = Mapping[str, Any]
+
+DESPECKLERS = (
+    "none",
+    "median",
+    "lee",
+    "enhanced_lee",
+    "kuan",
+    "frost",
+    "srad",
+    "dpad",
+    "osrad",
+    "obnlm",
+    "nlm",
+    "bilateral",
+    "guided",
+    "wavelet",
+    "tv",
+)
+"""In the order of the tables; what the library does not have is left out."""
+RIDGES = ("frangi", "sato", "jerman", "oriented_line", "phase_symmetry")
+
+GRID: dict[str, dict[str, Sequence[Any]]] = {
+    "median": {"window_px": (3, 5, 7, 9, 11)},
+    "lee": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25, 0.35)},
+    "enhanced_lee": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25)},
+    "kuan": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25, 0.35)},
+    "frost": {"window_px": (5, 7, 9, 11), "damping": (0.5, 1.0, 2.0, 4.0)},
+    "srad": {"iterations": (15, 30, 60, 120), "q0": (0.1, 0.15, 0.2, 0.3, 0.5)},
+    "dpad": {"iterations": (15, 30, 60, 120)},
+    "osrad": {"iterations": (15, 30, 60)},
+    "obnlm": {"h": (5.0, 8.0, 12.0, 16.0)},
+    "nlm": {"h": (10.0, 15.0, 20.0, 30.0)},
+    "bilateral": {"sigma_px": (2.0, 4.0), "sigma_grey": (20.0, 40.0, 60.0, 90.0)},
+    "guided": {"radius_px": (2, 4, 6), "eps": (200.0, 500.0, 1000.0, 2000.0)},
+    "wavelet": {"levels": (2, 3, 4)},
+    "tv": {"weight": (10.0, 20.0, 40.0, 80.0)},
+}
+"""What tuning tries: every combination. Options the filter does not have are reported and left out."""
+
+
+def available() -> list[str]:
+    """Names of the despecklers that the library has, in the order of the tables; unknown ones last."""
+    known = [name for name in DESPECKLERS if name in ug.filters.DESPECKLE_METHODS]
+    return known + sorted(set(ug.filters.DESPECKLE_METHODS) - set(known))
+
+
+def ridge_filters() -> dict[str, Callable[..., F32]]:
+    """Return the ridge filters that the library has, by name."""
+    return {name: getattr(ug.filters, name) for name in RIDGES if hasattr(ug.filters, name)}
+
+
+def grid_of(method: str) -> list[dict[str, Any]]:
+    """Return all combinations of options to try for a method; none when there is nothing to tune."""
+    axes = GRID.get(method, {})
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())] if axes else []
+
+
+def usable(method: str, image: F32, options: Options) -> bool:
+    """Whether the filter takes these options (it may have landed under other names)."""
+    try:
+        ug.filters.despeckle(image, method=method, **options)
+    except InputError:
+        return False
+    return True
+
+
+def timed(call: Callable[[F32], F32], image: F32, *, repeats: int = 1) -> tuple[F32, float]:
+    """Return the filtered picture and the shortest of `repeats` times, in ms; compile before."""
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = call(image)
+        best = min(best, time.perf_counter() - start)
+    return result, 1e3 * float(best)
+
+
+def describe(options: Options) -> str:
+    """Options as one word group: ``window_px 7, cu 0.25``."""
+    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items())
