@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +17,11 @@ from usguide.errors import InputError
 F32 = NDArray[np.float32]
 Options = Mapping[str, Any]
 
+YARDSTICK = "gaussian blur"
+"""Not a filter of the library: what plain smoothing gives. A despeckler has to do better than this somewhere."""
 DESPECKLERS = (
     "none",
+    YARDSTICK,
     "median",
     "lee",
     "enhanced_lee",
@@ -37,6 +41,7 @@ DESPECKLERS = (
 RIDGES = ("frangi", "sato", "jerman", "oriented_line", "phase_symmetry")
 
 GRID: dict[str, dict[str, Sequence[Any]]] = {
+    YARDSTICK: {"sigma_px": (0.8, 1.2, 1.6, 2.0, 3.0, 4.0, 5.0)},
     "median": {"window_px": (3, 5, 7, 9, 11)},
     "lee": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25, 0.35)},
     "enhanced_lee": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25)},
@@ -56,9 +61,17 @@ GRID: dict[str, dict[str, Sequence[Any]]] = {
 
 
 def available() -> list[str]:
-    """Names of the despecklers that the library has, in the order of the tables; unknown ones last."""
-    known = [name for name in DESPECKLERS if name in ug.filters.DESPECKLE_METHODS]
+    """Names of the yardstick and the library's despecklers, in the order of the tables; unknown ones last."""
+    known = [name for name in DESPECKLERS if name == YARDSTICK or name in ug.filters.DESPECKLE_METHODS]
     return known + sorted(set(ug.filters.DESPECKLE_METHODS) - set(known))
+
+
+def filtered(image: F32, method: str, options: Options | None = None) -> F32:
+    """Despeckle by name; the yardstick's name works too."""
+    if method == YARDSTICK:
+        sigma = float({"sigma_px": 2.0, **(options or {})}["sigma_px"])
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
+    return ug.filters.despeckle(image, method=method, **(options or {}))
 
 
 def ridge_filters() -> dict[str, Callable[..., F32]]:
@@ -75,7 +88,7 @@ def grid_of(method: str) -> list[dict[str, Any]]:
 def usable(method: str, image: F32, options: Options) -> bool:
     """Whether the filter takes these options (it may have landed under other names)."""
     try:
-        ug.filters.despeckle(image, method=method, **options)
+        filtered(image, method, options)
     except InputError:
         return False
     return True
@@ -93,4 +106,8 @@ def timed(call: Callable[[F32], F32], image: F32, *, repeats: int = 1) -> tuple[
 
 def describe(options: Options) -> str:
     """Options as one word group: ``window_px 7, cu 0.25``."""
-    return ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items())
+    if not options:
+        return "default"
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
+    )
