@@ -66,9 +66,9 @@ def test_gcnr_is_blind_to_the_grey_scale_where_cnr_is_not() -> None:
         return abs(x.mean() - y.mean()) / math.sqrt(x.var() + y.var())
 
     # Compression raises CNR without making the regions easier to tell apart.
-    assert cnr(a, b) > 1.2 * cnr(a**2, b**2)
+    assert cnr(a, b) > 1.15 * cnr(a**2, b**2)
     assert gcnr(np.sqrt(a), np.sqrt(b)) == pytest.approx(gcnr(a, b), abs=0.01)
-    assert gcnr(a**2, b**2) == pytest.approx(gcnr(a, b), abs=0.02)
+    assert gcnr(a**2, b**2) == pytest.approx(gcnr(a, b), abs=0.01)
 
 
 @pytest.mark.parametrize("shift", [0, 1, 3, 6])

@@ -117,9 +117,10 @@ def tune(method: str) -> Tuned:
         if not usable(method, pictures[0][:64, :64], options):
             refused.append(describe(options))
             continue
-        scored = [score(filtered(p, method, options), p) for p in pictures]
-        loss = float(np.mean([s.line_loss_db for s in scored]))
-        tried.append((float(np.mean([s.ssim for s in scored])), loss, options))
+        results = [np.clip(filtered(p, method, options), 0, 255) for p in pictures]
+        similarity = float(np.mean([ssim(r, layout().truth) for r in results]))
+        losses = [line_contrast_db(p) - line_contrast_db(r) for p, r in zip(pictures, results, strict=True)]
+        tried.append((similarity, float(np.mean(losses)), options))
     if not tried:
         return Tuned(None, None, tuple(refused))
     keeps = [t for t in tried if t[1] <= MAX_LINE_LOSS_DB] or [min(tried, key=lambda t: t[1])]
