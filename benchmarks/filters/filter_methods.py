@@ -40,24 +40,36 @@ DESPECKLERS = (
 """In the order of the tables; what the library does not have is left out."""
 RIDGES = ("frangi", "sato", "jerman", "oriented_line", "phase_symmetry")
 
-GRID: dict[str, dict[str, Sequence[Any]]] = {
-    YARDSTICK: {"sigma_px": (0.8, 1.2, 1.6, 2.0, 3.0, 4.0, 5.0)},
-    "median": {"window_px": (3, 5, 7, 9, 11)},
-    "lee": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25, 0.35)},
-    "enhanced_lee": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25)},
-    "kuan": {"window_px": (5, 7, 9, 11), "cu": (0.12, 0.18, 0.25, 0.35)},
-    "frost": {"window_px": (5, 7, 9, 11), "damping": (0.5, 1.0, 2.0, 4.0)},
-    "srad": {"iterations": (15, 30, 60, 120), "q0": (0.1, 0.15, 0.2, 0.3, 0.5)},
-    "dpad": {"iterations": (15, 30, 60, 120)},
-    "osrad": {"iterations": (15, 30, 60)},
-    "obnlm": {"h": (5.0, 8.0, 12.0, 16.0)},
-    "nlm": {"h": (10.0, 15.0, 20.0, 30.0)},
-    "bilateral": {"sigma_px": (2.0, 4.0), "sigma_grey": (20.0, 40.0, 60.0, 90.0)},
-    "guided": {"radius_px": (2, 4, 6), "eps": (200.0, 500.0, 1000.0, 2000.0)},
-    "wavelet": {"levels": (2, 3, 4)},
-    "tv": {"weight": (10.0, 20.0, 40.0, 80.0)},
+ENVELOPE = {"values": ("log_compressed",)}
+"""Has a filter that was made for the envelope undo the log compression before and redo it after."""
+_LOCAL = [
+    {"window_px": (5, 7, 11), "cu": (0.12, 0.25, 0.35)},
+    {"window_px": (5, 7, 11), "cu": (0.35, 0.52, 0.7), **ENVELOPE},
+]
+GRID: dict[str, list[dict[str, Sequence[Any]]]] = {
+    YARDSTICK: [{"sigma_px": (0.8, 1.2, 1.6, 2.0, 3.0, 4.0, 5.0)}],
+    "median": [{"window_px": (3, 5, 7, 9, 11)}],
+    "lee": _LOCAL,
+    "enhanced_lee": _LOCAL,
+    "kuan": _LOCAL,
+    "frost": [
+        {"window_px": (5, 7, 11), "damping": (0.5, 2.0, 8.0)},
+        {"window_px": (5, 7, 11), "damping": (0.5, 2.0, 8.0), **ENVELOPE},
+    ],
+    "srad": [
+        {"iterations": (15, 30, 60, 120), "q0": (0.1, 0.2, 0.5)},
+        {"iterations": (15, 30, 60, 120), "q0": (0.35, 0.5, 1.0), **ENVELOPE},
+    ],
+    "dpad": [{"iterations": (10, 30, 60)}, {"iterations": (10, 30, 60), **ENVELOPE}],
+    "osrad": [{"iterations": (10, 20, 60)}, {"iterations": (10, 20, 60), **ENVELOPE}],
+    "obnlm": [{"h": (3.0, 5.0, 8.0, 12.0)}, {"h": (5.0, 8.0, 12.0, 20.0), **ENVELOPE}],
+    "nlm": [{"h": (8.0, 12.0, 16.0, 24.0), "search_px": (11, 21)}],
+    "bilateral": [{"window_px": (7, 11), "sigma_grey": (20.0, 40.0, 80.0)}],
+    "guided": [{"window_px": (5, 7, 11), "sigma_grey": (10.0, 20.0, 40.0)}],
+    "wavelet": [{"levels": (2, 3, 4), "threshold": (1.0, 2.0, 3.0)}],
+    "tv": [{"weight": (6.0, 12.0, 25.0, 50.0)}],
 }
-"""What tuning tries: every combination. Options the filter does not have are reported and left out."""
+"""What tuning tries: every combination of each entry. Options a filter does not have are reported and left out."""
 
 
 def available() -> list[str]:
@@ -81,8 +93,11 @@ def ridge_filters() -> dict[str, Callable[..., F32]]:
 
 def grid_of(method: str) -> list[dict[str, Any]]:
     """Return all combinations of options to try for a method; none when there is nothing to tune."""
-    axes = GRID.get(method, {})
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())] if axes else []
+    return [
+        dict(zip(axes, values, strict=True))
+        for axes in GRID.get(method, [])
+        for values in itertools.product(*axes.values())
+    ]
 
 
 def usable(method: str, image: F32, options: Options) -> bool:
@@ -108,6 +123,5 @@ def describe(options: Options) -> str:
     """Options as one word group: ``window_px 7, cu 0.25``."""
     if not options:
         return "default"
-    return ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in options.items()
-    )
+    words = [f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in options.items() if k != "values"]
+    return ", ".join(words + ["on the envelope"] * ("values" in options))
