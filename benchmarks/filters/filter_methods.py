@@ -42,7 +42,7 @@ RIDGES = ("frangi", "sato", "jerman", "oriented_line", "phase_symmetry")
 
 ENVELOPE = {"values": ("log_compressed",)}
 """Has a filter that was made for the envelope undo the log compression before and redo it after."""
-_LOCAL = [
+_LOCAL: list[dict[str, Sequence[Any]]] = [
     {"window_px": (5, 7, 11), "cu": (0.12, 0.25, 0.35)},
     {"window_px": (5, 7, 11), "cu": (0.35, 0.52, 0.7), **ENVELOPE},
 ]

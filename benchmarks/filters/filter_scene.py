@@ -141,7 +141,7 @@ def layout() -> Layout:
     middle = (along > 0.05) & (along < 0.95)
     return Layout(
         truth=compress(mean.astype(np.float32)),
-        flat=(z >= 256) & (z < 308) & (x >= 16) & (x < 226),
+        flat=(z >= 260) & (z < 308) & (x >= 16) & (x < 226),
         cyst=r <= radius - 4,
         ring=ring,
         boundary=boundary,

@@ -83,18 +83,22 @@ def main() -> int:
     console.print(f"{platform.machine()}, {os.cpu_count()} cores, one thread; usguide {ug.__version__}")
     tuned = tune_all(progress, options.methods)
     reports: list[Report] = []
+
+    def add(*made: Report) -> None:
+        for report in made:
+            report.show(console)
+        reports.extend(made)
+
     if "rendered" in options.suite:
-        reports += rendered_reports(progress, options.methods, tuned)
+        add(*rendered_reports(progress, options.methods, tuned))
     if "recordings" in options.suite:
         answer = recordings_report(progress, options.methods, tuned, options.data)
         if isinstance(answer, str):
             console.print(answer)
         else:
-            reports.append(answer)
+            add(answer)
     if "needle" in options.suite:
-        reports.append(needle_report(progress, options.methods, tuned))
-    for report in reports:
-        report.show(console)
+        add(needle_report(progress, options.methods, tuned))
     if options.markdown is not None:
         options.markdown.write_text("\n".join(r.to_markdown() for r in reports), encoding="utf-8")
         console.print(f"Written: {options.markdown}")
