@@ -62,12 +62,12 @@ GRID: dict[str, list[dict[str, Sequence[Any]]]] = {
     ],
     "dpad": [{"iterations": (10, 30, 60)}, {"iterations": (10, 30, 60), **ENVELOPE}],
     "osrad": [{"iterations": (10, 20, 60)}, {"iterations": (10, 20, 60), **ENVELOPE}],
-    "obnlm": [{"h": (3.0, 5.0, 8.0, 12.0)}, {"h": (5.0, 8.0, 12.0, 20.0), **ENVELOPE}],
-    "nlm": [{"h": (8.0, 12.0, 16.0, 24.0), "search_px": (11, 21)}],
-    "bilateral": [{"window_px": (7, 11), "sigma_grey": (20.0, 40.0, 80.0)}],
-    "guided": [{"window_px": (5, 7, 11), "sigma_grey": (10.0, 20.0, 40.0)}],
+    "obnlm": [{"h": (3.0, 5.0, 8.0, 12.0)}, {"h": (8.0, 14.0, 20.0, 30.0, 45.0), **ENVELOPE}],
+    "nlm": [{"h": (8.0, 16.0, 24.0, 36.0), "search_px": (11, 21)}],
+    "bilateral": [{"window_px": (7, 11), "sigma_grey": (20.0, 40.0, 80.0, 160.0)}],
+    "guided": [{"window_px": (5, 7, 11), "sigma_grey": (10.0, 20.0, 40.0, 80.0)}],
     "wavelet": [{"levels": (2, 3, 4), "threshold": (1.0, 2.0, 3.0)}],
-    "tv": [{"weight": (6.0, 12.0, 25.0, 50.0)}],
+    "tv": [{"weight": (6.0, 12.0, 25.0, 50.0, 100.0)}],
 }
 """What tuning tries: every combination of each entry. Options a filter does not have are reported and left out."""
 

@@ -31,6 +31,9 @@ CANNY_SHARES = (0.3, 0.6)
 MAX_LINE_LOSS_DB = 3.0
 """Tuning refuses options that cost the thin line more contrast than this: a needle must survive."""
 
+EVEN_ENL = 15.0
+"""Filters are compared at this much smoothing; unfiltered speckle has 3.7."""
+
 
 class Track(Protocol):
     """Wraps a sequence in a progress bar with a text."""
@@ -98,6 +101,8 @@ class Tuned:
     ----------
     careful : mapping or None
         Highest SSIM that keeps the thin line (`MAX_LINE_LOSS_DB`); where none does, the least loss.
+    even : mapping or None
+        Least line loss at an ENL of at least `EVEN_ENL`; None where no options smooth that much.
     strong : mapping or None
         Highest SSIM, whatever becomes of the line.
     refused : tuple of str
@@ -105,6 +110,7 @@ class Tuned:
     """
 
     careful: Options | None
+    even: Options | None
     strong: Options | None
     refused: tuple[str, ...]
 
@@ -120,11 +126,18 @@ def tune(method: str) -> Tuned:
         results = [np.clip(filtered(p, method, options), 0, 255) for p in pictures]
         similarity = float(np.mean([ssim(r, layout().truth) for r in results]))
         losses = [line_contrast_db(p) - line_contrast_db(r) for p, r in zip(pictures, results, strict=True)]
-        tried.append((similarity, float(np.mean(losses)), options))
+        looks = float(np.mean([enl(log_decompress(r[layout().flat])) for r in results]))
+        tried.append((similarity, float(np.mean(losses)), looks, options))
     if not tried:
-        return Tuned(None, None, tuple(refused))
+        return Tuned(None, None, None, tuple(refused))
     keeps = [t for t in tried if t[1] <= MAX_LINE_LOSS_DB] or [min(tried, key=lambda t: t[1])]
-    return Tuned(max(keeps, key=lambda t: t[0])[2], max(tried, key=lambda t: t[0])[2], tuple(refused))
+    smooth = [t for t in tried if t[2] >= EVEN_ENL]
+    return Tuned(
+        careful=max(keeps, key=lambda t: t[0])[-1],
+        even=min(smooth, key=lambda t: t[1])[-1] if smooth else None,
+        strong=max(tried, key=lambda t: t[0])[-1],
+        refused=tuple(refused),
+    )
 
 
 def tune_all(track: Track, methods: Sequence[str]) -> dict[str, Tuned]:
@@ -156,7 +169,7 @@ COLUMNS = (
 
 
 def rendered_reports(track: Track, methods: Sequence[str], tuned: Mapping[str, Tuned]) -> list[Report]:
-    """Return three tables: default options, careful ones, strong ones."""
+    """Return four tables: default options, careful, even and strong ones."""
     test = [render(seed) for seed in TEST_SEEDS]
     about = f"rendered, {SHAPE[0]} x {SHAPE[1]} px, mean ± standard deviation over {len(TEST_SEEDS)} test seeds"
     default = Report(f"Default options ({about})", COLUMNS)
@@ -168,13 +181,18 @@ def rendered_reports(track: Track, methods: Sequence[str], tuned: Mapping[str, T
     others = f"chosen on {len(TUNING_SEEDS)} other seeds out of a small grid: highest SSIM"
     careful = Report(f"Careful options ({about})", COLUMNS, f"Options {others} at a line loss of at most ")
     careful.note += f"{MAX_LINE_LOSS_DB:g} dB (where none is, the least loss)."
+    even = Report(f"Even options ({about})", COLUMNS)
+    even.note = (
+        f"Equal smoothing: options chosen on {len(TUNING_SEEDS)} other seeds out of a small grid, least line loss at an "
+        f"ENL of at least {EVEN_ENL:g}. Here alone do line loss and edges compare the filters rather than their strength."
+    )
     strong = Report(f"Strong options ({about})", COLUMNS, f"Options {others}, whatever becomes of the thin line.")
     for method in track(methods, "rendered pictures"):
         default.rows.append(_row(method, {}, _evaluate(method, {}, test)))
         options = tuned[method]
-        for report, choice in ((careful, options.careful), (strong, options.strong)):
+        for report, choice in ((careful, options.careful), (even, options.even), (strong, options.strong)):
             if choice is not None:
                 report.rows.append(_row(method, choice, _evaluate(method, choice, test)))
         if options.refused:
             strong.note += f" Not taken by {method}: {'; '.join(options.refused)}."
-    return [default, careful, strong]
+    return [default, careful, even, strong]
