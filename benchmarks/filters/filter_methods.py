@@ -60,7 +60,7 @@ GRID: dict[str, list[dict[str, Sequence[Any]]]] = {
         {"iterations": (15, 30, 60, 120), "q0": (0.1, 0.2, 0.5)},
         {"iterations": (15, 30, 60, 120), "q0": (0.35, 0.5, 1.0), **ENVELOPE},
     ],
-    "dpad": [{"iterations": (10, 30, 60)}, {"iterations": (10, 30, 60), **ENVELOPE}],
+    "dpad": [{"iterations": (10, 30, 60)}, {"iterations": (10, 30, 60, 90), **ENVELOPE}],
     "osrad": [{"iterations": (10, 20, 60)}, {"iterations": (10, 20, 60), **ENVELOPE}],
     "obnlm": [{"h": (3.0, 5.0, 8.0, 12.0)}, {"h": (8.0, 14.0, 20.0, 30.0, 45.0), **ENVELOPE}],
     "nlm": [{"h": (8.0, 16.0, 24.0, 36.0), "search_px": (11, 21)}],

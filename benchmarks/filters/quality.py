@@ -9,8 +9,8 @@ Three suites, each with its own table:
   needle       the whole pipeline on rendered phantoms: tip error and recall with each despeckler
 
 How to read it: PSNR, SSIM and ENL rise with smoothing alone, so a filter is better than another only where it keeps
-more of the line and the edges at the same ENL ('even'). 'gaussian blur' is no filter of the library but the yardstick for that.
-Contrast-to-noise ratios are not given: any compression of the grey scale raises them. gCNR does not have that flaw.
+more of the line and the edges at the same ENL ('even'). 'gaussian blur' is no filter of the library but the yardstick
+for that. Contrast-to-noise ratios are not given: compressing the grey scale raises them. gCNR does not have that flaw.
 """
 
 from __future__ import annotations
