@@ -39,6 +39,7 @@ LAYER = {
     "phantoms": 5,
     "datasets": 5,
     "metrics": 5,
+    "image_quality": 5,
 }
 
 
