@@ -105,10 +105,10 @@ def osrad(image, iterations=20, time_step=0.2, window_px=5, sigma_px=1.5, along=
         tensor = np.stack([np.stack(smooth[:2], -1), np.stack(smooth[1:], -1)], -1)
         _, vectors = np.linalg.eigh(tensor)  # the last one belongs to the larger eigenvalue: across the structure
         across = np.einsum("...i,...j->...ij", vectors[..., 1], vectors[..., 1])
-        flat = np.hypot(smooth[0] - smooth[2], 2 * smooth[1]) < 1e-18
         c = dpad_coefficient(x, window_px)[..., None, None]
-        d = c * across + along * (np.eye(2) - across)
-        d = np.where(flat[..., None, None], (c + along) / 2 * np.eye(2), d)
+        length, half_trace = np.hypot(smooth[0] - smooth[2], 2 * smooth[1]) / 2, (smooth[0] + smooth[2]) / 2
+        directed = (length / (length + 1e-3 * half_trace + 1e-30))[..., None, None]  # 1 but where a point is
+        d = (c + along) / 2 * np.eye(2) + directed * (c - along) / 2 * (2 * across - np.eye(2))
         xx, xy, yy = (np.pad(v, 1, mode="edge") for v in (d[..., 0, 0], d[..., 0, 1], d[..., 1, 1]))
         p = np.pad(x, 1, mode="edge")
         q = np.pad(x, 2, mode="edge")
@@ -247,6 +247,11 @@ def jerman(image, sigmas_px=(1.5, 2.5, 4.0), tau=0.5, lmax=60.0, polarity="brigh
     return best
 
 
+def nearest(v):
+    """The nearest whole number; of two, the one further from 0."""
+    return int(np.trunc(round(v, 6) + np.copysign(0.5, v)))
+
+
 def oriented_line(image, sigmas_px=(2.0,), length=21.0, orientations=12, polarity="bright"):
     rows, columns = np.indices(image.shape)
     best = np.zeros(image.shape)
@@ -260,22 +265,30 @@ def oriented_line(image, sigmas_px=(2.0,), length=21.0, orientations=12, polarit
             profile = -(n * n * xx - 2 * n * c * xy + c * c * yy)
             total = np.zeros(image.shape)
             for place, weight in zip(places, weights, strict=True):
-                y = np.clip(rows + int(np.rint(place * n)), 0, image.shape[0] - 1)
-                x = np.clip(columns + int(np.rint(place * c)), 0, image.shape[1] - 1)
+                y = np.clip(rows + nearest(place * n), 0, image.shape[0] - 1)
+                x = np.clip(columns + nearest(place * c), 0, image.shape[1] - 1)
                 total += weight / weights.sum() * profile[y, x]
             for sign in SIGNS[polarity]:
                 best = np.maximum(best, sign * total)
     return best
 
 
+def crossing(image, size, axis):
+    """Extend to `size`: from the last line to the first one along 3 t^2 - 2 t^3."""
+    first, last = (np.take(image, [k], axis) for k in (0, -1))
+    n = size - image.shape[axis]
+    t = (np.arange(n) + 1) / (n + 1)
+    t = np.expand_dims(3 * t**2 - 2 * t**3, 1 - axis)
+    return np.concatenate([image, last + t * (first - last)], axis)
+
+
 def phase_symmetry(
     image, wavelength_px=8.0, scales=4, ratio=1.8, bandwidth=0.55, noise=2.0, polarity="bright", sizes=None
 ):  # fmt: skip
-    """`sizes`: the padded shape, since the far side's margin is whatever makes the transform fast."""
-    margin = int(np.ceil(wavelength_px * ratio ** (scales - 1) / 2))
-    h, w = sizes or tuple(n + 2 * margin for n in image.shape)
-    pads = [(margin, n - m - margin) for n, m in zip((h, w), image.shape, strict=True)]
-    spectrum = np.fft.fft2(np.pad(image.astype(np.float64), pads, mode="edge"))
+    """`sizes`: the padded shape, at least two of the longest wavelengths more; whatever makes the transform fast."""
+    h, w = sizes
+    assert min(h - image.shape[0], w - image.shape[1]) >= 2 * wavelength_px * ratio ** (scales - 1)
+    spectrum = np.fft.fft2(crossing(crossing(image.astype(np.float64), w, 1), h, 0))
     fy, fx = np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None, :]
     f = np.hypot(fy, fx)
     f[0, 0] = 1
@@ -286,7 +299,7 @@ def phase_symmetry(
         gabor = np.exp(-(np.log(f * wavelength_px * ratio**k) ** 2) / (2 * np.log(bandwidth) ** 2))
         gabor[0, 0] = 0
         parts = [np.fft.ifft2(spectrum * gabor * r).real for r in (1, -1j * nx / f, -1j * ny / f)]
-        even, ox, oy = (v[margin : margin + image.shape[0], margin : margin + image.shape[1]] for v in parts)
+        even, ox, oy = (v[: image.shape[0], : image.shape[1]] for v in parts)
         odd = np.hypot(ox, oy)
         if noise == "frame":
             tau = np.median(np.hypot(even, odd)) / np.sqrt(np.log(4))

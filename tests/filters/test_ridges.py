@@ -53,7 +53,7 @@ def test_the_order_of_sigmas_and_the_rest_of_the_frame_do_not_matter():
     )
     brighter = PICTURE.copy()
     brighter[:, 60:] *= 5
-    np.testing.assert_allclose(filters.frangi(brighter)[:, :35], filters.frangi(PICTURE)[:, :35], atol=1e-6)
+    np.testing.assert_allclose(filters.frangi(brighter)[:, :35], filters.frangi(PICTURE)[:, :35], atol=2e-4)
 
 
 @given(st.floats(-89, 89), st.sampled_from(["bright", "dark"]))

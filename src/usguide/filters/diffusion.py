@@ -230,7 +230,8 @@ def osrad(
     Notes
     -----
     ``I += dt/4 div(c_n (grad I . n) n + c_t (grad I . t) t)`` with n across and t along the structure, from the smoothed
-    structure tensor; c_n is that of `dpad`. Fluxes are taken half a pixel from the centre.
+    structure tensor; c_n is that of `dpad`. Fluxes are taken half a pixel from the centre. A point has no direction:
+    there both are their mean.
 
     References
     ----------

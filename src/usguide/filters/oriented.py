@@ -141,7 +141,9 @@ def line_samples(
     side = int(half_length / (STEP * scale.given))
     places = STEP * scale.given * np.arange(-side, side + 1)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1) * per_unit
-    offsets = np.rint(places[:, None] * directions[:, None, :]).astype(np.int32)  # (N, samples, 2)
+    exact = places[:, None] * directions[:, None, :]  # (N, samples, 2)
+    # Halves go outwards, whatever the last digit of a cosine is, so that turned pictures have turned samples.
+    offsets = (np.sign(exact) * np.floor(np.abs(exact) + 0.5 + 1e-9)).astype(np.int32)
     weights = np.exp(-0.5 * (places / (2 * half_length * TAPER)) ** 2)
     spare = -len(places) % 8
     columns, rows = (np.pad(offsets[..., k], ((0, 0), (0, spare))) for k in (0, 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Unpack
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
@@ -70,7 +69,8 @@ def phase_symmetry(
     -----
     Log-Gabor ``exp(-log(f/f0)^2 / (2 log(k)^2))`` at each wavelength 1/f0; even part e, odd part o the length of e's Riesz
     transform (the monogenic signal); the sum over scales of ``max(e - o - T, 0)`` over that of ``sqrt(e^2 + o^2)``. The
-    edge pixel is repeated for half the longest wavelength; beyond it the picture is periodic.
+    Fourier transform takes the picture to be periodic: over two of the longest wavelengths, each side goes over smoothly
+    into the opposite one.
 
     References
     ----------
@@ -120,25 +120,23 @@ def _symmetry(
     wavelengths = [shortest * ratio**k for k in range(count)]
 
     def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        margin = int(np.ceil(wavelengths[-1] / 2))
-        bands = _Bands(x, margin, bandwidth, threads)
+        bands = _Bands(x, int(np.ceil(2 * wavelengths[-1])), bandwidth, threads)
         total, amplitude = np.zeros_like(x), np.zeros_like(x)
         best, even_sum = (np.zeros_like(x), np.zeros_like(x)) if full else (None, None)
         threshold = fixed
         for wavelength in wavelengths:
             even, lateral, axial = bands.at(wavelength)
             if threshold is None:
-                inside = np.s_[margin : margin + x.shape[0], margin : margin + x.shape[1]]
-                threshold = _frame_noise(even[inside], lateral[inside], axial[inside])
+                threshold = _frame_noise(*(part[: x.shape[0], : x.shape[1]] for part in (even, lateral, axial)))
             before = total.copy() if full else total
-            phase.add_scale(even, lateral, axial, margin, total, amplitude, np.float32(threshold), sign)
+            phase.add_scale(even, lateral, axial, total, amplitude, np.float32(threshold), sign)
             if best is not None and even_sum is not None:
                 gain = total - before
                 planes[2][...] = np.where(
                     gain > best, np.float32(wavelength), planes[2] if wavelength > shortest else 0
                 )
                 np.maximum(best, gain, out=best)
-                even_sum += even[margin : margin + x.shape[0], margin : margin + x.shape[1]]
+                even_sum += even[: x.shape[0], : x.shape[1]]
         np.divide(total, amplitude + np.float32(EPSILON), out=planes[0])
         if even_sum is not None:
             sigma = shortest / 6
@@ -156,16 +154,24 @@ def _frame_noise(even: F32, lateral: F32, axial: F32) -> float:
     return float(median / np.sqrt(np.log(4)) * (RAYLEIGH_MEAN + 2 * RAYLEIGH_SIGMA))
 
 
+def _cross_over(padded: F32, size: int) -> None:
+    """Fill the rows from `size` on such that the last row goes over into the first."""
+    count = padded.shape[0] - size
+    t = (np.arange(1, count + 1, dtype=np.float32) / np.float32(count + 1))[:, None]
+    padded[size:] = padded[size - 1] + (3 - 2 * t) * t * t * (padded[0] - padded[size - 1])
+
+
 class _Bands:
     """The even part and the two odd parts of a picture at any wavelength."""
 
-    def __init__(self, x: F32, margin: int, bandwidth: float, threads: int) -> None:
+    def __init__(self, x: F32, beyond: int, bandwidth: float, threads: int) -> None:
         self._threads = threads
-        h, w = (fft.next_fast_len(n + 2 * margin, real=True) for n in x.shape)
-        self._size = (h, w)
-        padded = cv2.copyMakeBorder(
-            x, margin, h - x.shape[0] - margin, margin, w - x.shape[1] - margin, cv2.BORDER_REPLICATE
-        )
+        h, w = self._size = tuple(fft.next_fast_len(n + beyond, real=True) for n in x.shape)
+        padded = np.empty((h, w), np.float32)
+        padded[: x.shape[0], : x.shape[1]] = x
+        # The transform takes the picture to be periodic: let each side go over smoothly into the opposite one.
+        _cross_over(padded[: x.shape[0]].T, x.shape[1])
+        _cross_over(padded, x.shape[0])
         self._spectrum = fft.rfft2(padded, workers=threads)
         self._fy, self._fx = np.fft.fftfreq(h).astype(np.float32), np.fft.rfftfreq(w).astype(np.float32)
         self._odd_fy, self._odd_fx = (np.where(np.abs(f) == 0.5, np.float32(0), f) for f in (self._fy, self._fx))
@@ -175,7 +181,7 @@ class _Bands:
         self._inv_width = np.float32(1 / (2 * np.log(validate_positive(bandwidth, name="bandwidth")) ** 2))
 
     def at(self, wavelength_px: float) -> tuple[F32, F32, F32]:
-        """Return even, lateral odd and axial odd part, with the margin, and with more on the far sides."""
+        """Return even, lateral odd and axial odd part, with what was added on the far sides."""
         return tuple(self._part(wavelength_px, part) for part in (phase.EVEN, phase.LATERAL, phase.AXIAL))  # type: ignore[return-value]
 
     def _part(self, wavelength_px: float, part: int) -> F32:

@@ -105,15 +105,18 @@ def structure_rows(a: F32, xx: F32, xy: F32, yy: F32, y0: int, y1: int) -> None:
 
 @kernel
 def tensor_rows(xx: F32, xy: F32, yy: F32, c: F32, along: np.float32, y0: int, y1: int) -> None:
-    """Diffusion tensor with eigenvalues `c` across and `along` along the structure, in place of xx, xy, yy."""
-    half = np.float32(0.5)
+    """Diffusion tensor with eigenvalues `c` across and `along` along the structure, in place of xx, xy, yy.
+
+    Where the structure has hardly a direction (a point), both go over into their mean; else rounding would choose one.
+    """
+    half, round_ = np.float32(0.5), np.float32(1e-3)
     for i in range(y0, y1):
         p, q, r, across = xx[i], xy[i], yy[i], c[i]
         for j in range(p.size):
             d, e = half * (p[j] - r[j]), q[j]
             length = np.sqrt(d * d + e * e)
             mean, half_difference = half * (across[j] + along), half * (across[j] - along)
-            scale = half_difference / (length + np.float32(1e-20))
+            scale = half_difference / (length + round_ * half * (p[j] + r[j]) + np.float32(1e-30))
             p[j], q[j], r[j] = mean + scale * d, scale * e, mean - scale * d
 
 

@@ -87,14 +87,12 @@ def _add_row(a: F32, b: F32, c: F32, total: F32, amplitude: F32, noise: np.float
 
 @kernel
 def add_scale(
-    even: F32, lateral: F32, axial: F32, margin: int, total: F32, amplitude: F32, noise: np.float32, sign: np.float32
+    even: F32, lateral: F32, axial: F32, total: F32, amplitude: F32, noise: np.float32, sign: np.float32
 ) -> None:
     """Add max(e - o - T, 0) and sqrt(e^2 + o^2) of one scale; `sign` 1 bright, -1 dark, 0 both.
 
-    The parts have a border of `margin` px that is left out.
+    The parts may have more rows and columns than `total`.
     """
     w = total.shape[1]
     for i in range(total.shape[0]):
-        k = i + margin
-        a, b, c = even[k, margin : margin + w], lateral[k, margin : margin + w], axial[k, margin : margin + w]
-        _add_row(a, b, c, total[i], amplitude[i], noise, sign)
+        _add_row(even[i, :w], lateral[i, :w], axial[i, :w], total[i], amplitude[i], noise, sign)
