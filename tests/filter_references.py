@@ -50,7 +50,7 @@ def frost(image, window_px=7, damping=2.0):
     return (weights * windows_of(image, window_px)).sum(axis=(2, 3)) / weights.sum(axis=(2, 3))
 
 
-def guided(image, window_px=7, sigma_grey=20.0):
+def guided(image, window_px=7, sigma_grey=40.0):
     m, v = moments(image, window_px)
     a = v / (v + sigma_grey**2)
     return moments(a, window_px)[0] * image + moments((1 - a) * m, window_px)[0]
@@ -85,14 +85,14 @@ def dpad_coefficient(x, window_px):
     return np.clip((1 + 1 / ci2) / (1 + 1 / cu2), 0, 1)
 
 
-def dpad(image, iterations=30, time_step=0.2, window_px=5, floor=1.0):
+def dpad(image, iterations=20, time_step=0.7, window_px=9, floor=1.0):
     x = image.astype(np.float64) + floor
     for _ in range(iterations):
         x = diffuse(x, dpad_coefficient(x, window_px), time_step / 4)
     return x - floor
 
 
-def osrad(image, iterations=20, time_step=0.2, window_px=5, sigma_px=1.5, along=0.95, floor=1.0):
+def osrad(image, iterations=20, time_step=0.7, window_px=9, sigma_px=1.5, along=0.95, floor=1.0):
     """The tensor's eigenvectors from `numpy.linalg.eigh`, fluxes through the faces between pixels."""
     x = image.astype(np.float64) + floor
     for _ in range(iterations):
@@ -107,7 +107,7 @@ def osrad(image, iterations=20, time_step=0.2, window_px=5, sigma_px=1.5, along=
         across = np.einsum("...i,...j->...ij", vectors[..., 1], vectors[..., 1])
         c = dpad_coefficient(x, window_px)[..., None, None]
         length, half_trace = np.hypot(smooth[0] - smooth[2], 2 * smooth[1]) / 2, (smooth[0] + smooth[2]) / 2
-        directed = (length / (length + 1e-3 * half_trace + 1e-30))[..., None, None]  # 1 but where a point is
+        directed = (length / (length + 1e-2 * half_trace + 1e-30))[..., None, None]  # 1 but where a point is
         d = (c + along) / 2 * np.eye(2) + directed * (c - along) / 2 * (2 * across - np.eye(2))
         xx, xy, yy = (np.pad(v, 1, mode="edge") for v in (d[..., 0, 0], d[..., 0, 1], d[..., 1, 1]))
         p = np.pad(x, 1, mode="edge")
@@ -123,7 +123,7 @@ def osrad(image, iterations=20, time_step=0.2, window_px=5, sigma_px=1.5, along=
     return x - floor
 
 
-def nlm(image, patch_px=5, search_px=11, h=15.0):
+def nlm(image, patch_px=5, search_px=11, h=26.0):
     reach, half = search_px // 2, patch_px // 2
     p = np.pad(image.astype(np.float64), reach + half, mode="edge")
     rows, columns = image.shape
@@ -138,7 +138,7 @@ def nlm(image, patch_px=5, search_px=11, h=15.0):
 
 
 def obnlm(
-    image, patch_px=5, search_px=13, step_px=2, h=8.0, mean_ratio=0.6, variance_ratio=0.5, floor=1.0
+    image, patch_px=5, search_px=13, step_px=2, h=13.0, mean_ratio=0.6, variance_ratio=0.5, floor=1.0
 ):  # fmt: skip
     """Block by block, as the paper tells it."""
     r, reach = patch_px // 2, search_px // 2
@@ -164,7 +164,7 @@ def obnlm(
     return total[inside] / count[inside]
 
 
-def bilateral(image, window_px=7, sigma_grey=40.0, sigma_px=3.0):
+def bilateral(image, window_px=11, sigma_grey=50.0, sigma_px=3.0):
     r = window_px // 2
     y, x = np.mgrid[-r : r + 1, -r : r + 1]
     w = windows_of(image, window_px)
@@ -174,7 +174,7 @@ def bilateral(image, window_px=7, sigma_grey=40.0, sigma_px=3.0):
     return (weights * w).sum(axis=(2, 3)) / weights.sum(axis=(2, 3))
 
 
-def wavelet(image, levels=4, threshold=1.5, sigma_grey=None):
+def wavelet(image, levels=3, threshold=1.0, sigma_grey=None):
     fine, total = image.astype(np.float64), 0.0
     for level in range(levels):
         taps = np.zeros(4 * 2**level + 1)

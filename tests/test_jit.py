@@ -1,25 +1,66 @@
-"""Kernels: compiled by `warmup`, each once, and in float32."""
+"""Kernels: compiled by `warmup`, each for one set of types, and those of the filters in float32 throughout."""
 
+import os
 import subprocess
 import sys
 
+import pytest
+
 LIST = """
-import numba, usguide
-from usguide.detection import _kernels as d
-from usguide.filters import _kernels as f
-usguide.warmup()
-for module in (d, f):
+import importlib, pkgutil, numba, usguide
+import usguide.detection._kernels as detection
+import usguide.filters._kernels as package
+usguide.warmup({arguments})
+modules = [detection] + [importlib.import_module(f"{{package.__name__}}.{{m.name}}") for m in pkgutil.iter_modules(package.__path__)]
+for module in modules:
     for name, kernel in vars(module).items():
         if isinstance(kernel, numba.core.dispatcher.Dispatcher) and kernel.__module__ == module.__name__:
-            print(name, len(kernel.signatures), 'float64' in str(kernel.signatures), sep='|')
+            # A constant may be float64 on its way into np.float32(...); what is computed may not.
+            wide = [
+                line.strip()
+                for overload in kernel.overloads.values()
+                for line in str(overload.type_annotation).splitlines()
+                if line.rstrip().endswith(":: float64") and "= const(" not in line
+            ]
+            print(module.__name__, name, len(kernel.signatures), len(wide), wide[:1], sep="|")
 """
 
 
+def kernels_after_warmup(arguments, **environment):
+    command = [sys.executable, "-c", LIST.format(arguments=arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
+    rows = [line.split("|") for line in done.stdout.splitlines()]
+    return {(module.rsplit(".", 1)[-1], name): (int(n), int(wide), what) for module, name, n, wide, what in rows}
+
+
 def test_warmup_compiles_what_the_pipeline_runs():
-    done = subprocess.run([sys.executable, "-c", LIST], capture_output=True, text=True, check=True)
-    kernels = {name: (int(count), wide == "True") for name, count, wide in (r.split("|") for r in done.stdout.split())}
-    # SRAD and Frangi work in float32 throughout; geometry along lines is float64 on purpose.
-    for name in ("srad_step", "frangi_scale", "hough_votes"):
-        assert kernels[name] == (1, False)
-    for name in ("strip_along", "best_run", "fit_centre"):
+    kernels = kernels_after_warmup("")
+    for name in (("diffusion", "srad_step"), ("ridges", "ridge_rows"), ("_kernels", "hough_votes")):
         assert kernels[name][0] == 1
+    for name in ("strip_along", "best_run", "fit_centre"):
+        assert kernels["_kernels", name][0] == 1
+
+
+@pytest.fixture(scope="module")
+def fresh_kernels(tmp_path_factory):
+    """All of the filters', compiled anew: of a kernel from the cache, the parts inlined into it are not known."""
+    found = kernels_after_warmup("all_filters=True", NUMBA_CACHE_DIR=str(tmp_path_factory.mktemp("numba")))
+    return {key: value for key, value in found.items() if key[0] != "_kernels"}
+
+
+# Small variances decide which blocks OBNLM compares at all: float64 on purpose, and so is its border.
+WIDE_ON_PURPOSE = {("patches", "moments_rows"), ("basics", "repeat_ends")}
+
+
+def test_no_filter_computes_in_float64(fresh_kernels):
+    assert len(fresh_kernels) > 40
+    for key, (signatures, wide, what) in fresh_kernels.items():
+        assert signatures > 0, f"{key} is not compiled by warmup"
+        # The deliberate exceptions show that a stray float64 would be found.
+        assert (wide > 0) == (key in WIDE_ON_PURPOSE), f"{key}: {what}"
+
+
+def test_what_python_calls_is_compiled_for_one_set_of_types(fresh_kernels):
+    for (module, name), (signatures, *_) in fresh_kernels.items():
+        if name.endswith(("_rows", "_step", "_picture")) and not name.startswith("_"):
+            assert signatures == 1, (module, name)

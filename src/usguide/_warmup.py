@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 
-def warmup() -> None:
-    """Compile (or load from the cache) all of usguide's kernels by running the pipeline on a small picture."""
+def warmup(*, all_filters: bool = False) -> None:
+    """Compile (or load from the cache) the kernels that the pipeline uses, by running it on a small picture.
+
+    Parameters
+    ----------
+    all_filters : bool
+        Also those of every filter in `usguide.filters`.
+    """
     from usguide import Frame, GuidancePipeline, ImageGeometry  # noqa: PLC0415  (keeps ``import usguide`` light)
 
     pipeline = GuidancePipeline()
@@ -16,3 +22,23 @@ def warmup() -> None:
         for width in range(3):
             pixels[rows, rows + width] = 220
         pipeline.step(Frame(pixels, ImageGeometry(0.2, 0.2), timestamp_s=0.05 * k, index=k))
+    if all_filters:
+        _run_all_filters(pixels)
+
+
+def _run_all_filters(pixels: np.ndarray) -> None:
+    from usguide import filters  # noqa: PLC0415  (as above)
+
+    for method in filters.DESPECKLE_METHODS:
+        filters.despeckle(pixels, method=method)
+    for ridge_map in (
+        filters.frangi_map,
+        filters.sato_map,
+        filters.jerman_map,
+        filters.oriented_line_map,
+        filters.phase_symmetry_map,
+    ):
+        ridge_map(pixels)
+    persistence = filters.Persistence()
+    for time_s in (0.0, 0.05):
+        persistence.update(pixels, time_s)

@@ -27,7 +27,7 @@ PICTURES = {
 PICTURES = {name: p if p.dtype == np.uint8 else p.astype(np.float32) for name, p in PICTURES.items()}
 
 
-def total_variation(image, weight=25.0, iterations=50):
+def total_variation(image, weight=22.0, iterations=50):
     return denoise_tv_chambolle(image.astype(np.float64), weight=weight, eps=0, max_num_iter=iterations)
 
 
@@ -42,7 +42,7 @@ CASES = [
     (filters.frost, reference.frost, {}),
     (filters.frost, reference.frost, {"window_px": 9, "damping": 0.5}),
     (filters.guided, reference.guided, {}),
-    (filters.guided, reference.guided, {"window_px": 11, "sigma_grey": 60.0}),
+    (filters.guided, reference.guided, {"window_px": 11, "sigma_grey": 20.0}),
     (filters.srad, reference.srad, {}),
     (filters.srad, reference.srad, {"rho": 0.05, "time_step": 0.7, "q0": 0.3, "iterations": 11}),
     (filters.dpad, reference.dpad, {"iterations": 10}),
@@ -52,7 +52,7 @@ CASES = [
     (filters.obnlm, reference.obnlm, {}),
     (filters.obnlm, reference.obnlm, {"patch_px": 3, "search_px": 9, "step_px": 1, "h": 3.0}),
     (filters.bilateral, reference.bilateral, {}),
-    (filters.bilateral, reference.bilateral, {"window_px": 11, "sigma_grey": 80.0, "sigma_px": 2.0}),
+    (filters.bilateral, reference.bilateral, {"window_px": 7, "sigma_grey": 80.0, "sigma_px": 2.0}),
     (filters.wavelet, reference.wavelet, {}),
     (filters.wavelet, reference.wavelet, {"levels": 2, "threshold": 3.0, "sigma_grey": 7.0}),
     (filters.tv, total_variation, {}),

@@ -99,3 +99,103 @@ def test_options_are_checked():
     for options in ({"sigmas_px": ()}, {"sigmas_px": (0,)}, {"beta": 0}, {"c": -1}, {"polarity": "grey"}):
         with pytest.raises(ug.InputError):
             filters.frangi(PICTURE, **options)
+
+
+RIDGE_MAPS = [filters.frangi_map, filters.sato_map, filters.jerman_map, filters.oriented_line_map]
+
+
+def line_in_mm(angle_deg, spacing_mm, width_mm=0.5, shape_mm=(16, 16), height=100):
+    """A Gaussian line through the centre, at an angle in mm; `spacing_mm` is (axial, lateral)."""
+    dz, dx = spacing_mm
+    z, x = np.mgrid[-shape_mm[0] / 2 : shape_mm[0] / 2 : dz, -shape_mm[1] / 2 : shape_mm[1] / 2 : dx]
+    c, s = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    return 50 + height * np.exp(-0.5 * ((-x * s + z * c) / width_mm) ** 2)
+
+
+@pytest.mark.parametrize("ridge_map", RIDGE_MAPS)
+@pytest.mark.parametrize("angle", [-60, -20, 0, 10, 37, 52.5, 80])
+def test_sigmas_in_mm_find_the_same_line_whatever_the_spacing(ridge_map, angle):
+    """Pixels twice as long as wide: in px the line would seem to lie flatter."""
+    options = {"sigmas_mm": (0.3, 0.5, 0.8)}
+    if ridge_map is filters.oriented_line_map:
+        options |= {"length": 5.0, "orientations": 24}
+    found = []
+    for spacing in ((0.1, 0.1), (0.2, 0.1), (0.08, 0.16)):
+        ridge = ridge_map(line_in_mm(angle, spacing), spacing_mm=spacing, **options)
+        centre = tuple(n // 2 for n in ridge.response.shape)
+        turn = np.degrees(ridge.orientation_rad[centre]) - angle
+        assert abs((turn + 90) % 180 - 90) < 1.5
+        found.append(ridge.response[centre])
+        if ridge_map is not filters.jerman_map:  # there several scales reach 1
+            assert ridge.scale[centre] == np.float32(0.8)  # sqrt(2) of the line's own sigma is nearest to it
+    np.testing.assert_allclose(found, found[0], rtol=0.06)
+
+
+def test_one_spacing_in_mm_is_sigmas_in_px():
+    for name in ("frangi", "sato", "jerman"):
+        f = getattr(filters, name)
+        np.testing.assert_allclose(
+            f(PICTURE, sigmas_mm=(0.2, 0.4), spacing_mm=0.1), f(PICTURE, sigmas_px=(2, 4)), atol=1e-4
+        )
+    np.testing.assert_allclose(
+        filters.oriented_line(PICTURE, sigmas_mm=0.2, spacing_mm=(0.1, 0.1), length=2.1),
+        filters.oriented_line(PICTURE, sigmas_px=2, length=21),
+        atol=1e-4,
+    )
+
+
+def test_scales_in_mm_and_px_are_not_mixed():
+    for options in ({"sigmas_mm": (1,)}, {"sigmas_mm": (1,), "sigmas_px": (1,), "spacing_mm": 1.0}):
+        with pytest.raises(ug.InputError, match="expected"):
+            filters.sato(PICTURE, **options)
+    for spacing in (0, (1, 2, 3), -1):
+        with pytest.raises(ug.InputError, match="spacing_mm"):
+            filters.sato(PICTURE, sigmas_mm=(1,), spacing_mm=spacing)
+
+
+def test_the_scale_that_wins_is_that_of_the_line():
+    for width in (1.0, 1.8, 4.0):
+        y = np.arange(-40, 41)[:, None] + np.zeros(90)
+        ridge = filters.sato_map(100 * np.exp(-0.5 * (y / width) ** 2))
+        # Theory: s^2 w / (w^2 + s^2)^1.5, which is largest at s = sqrt(2) w.
+        response = {s: s**2 * width / (width**2 + s**2) ** 1.5 for s in (1.5, 2.5, 4.0)}
+        assert ridge.scale[40, 45] == np.float32(max(response, key=response.get))
+        np.testing.assert_allclose(ridge.response[40, 45], 100 * max(response.values()), rtol=0.08)
+
+
+def test_a_line_in_speckle_stands_out_more_along_than_across():
+    """What a longer filter is for: contrast of a faint line over the speckle's own responses, in its deviations."""
+    rng = np.random.default_rng(8)
+    echo = ndimage.gaussian_filter(rng.normal(size=(2, 160, 200)), (0, 1.0, 1.6))
+    picture = 128 + 20 * np.log(np.hypot(*echo) / 0.2)
+    angle = np.radians(22)
+    y, x = np.mgrid[-80:80, -100:100]
+    across = -x * np.sin(angle) + y * np.cos(angle)
+    picture += 30 * np.exp(-0.5 * (across / 1.5) ** 2) * (np.abs(x) < 60)
+    on, off = (np.abs(across) < 1) & (np.abs(x) < 50), np.abs(across) > 20
+
+    def contrast(response):
+        return (response[on].mean() - response[off].mean()) / response[off].std()
+
+    short, long = filters.sato(picture, sigmas_px=(2,)), filters.oriented_line(picture, sigmas_px=2, length=31)
+    assert contrast(long) > 1.3 * contrast(short)
+    turned = filters.oriented_line_map(picture, sigmas_px=2, length=31, orientations=16).orientation_rad[on]
+    assert abs(np.degrees(np.median(turned)) - 22) < 2
+
+
+def test_orientations_between_the_steps():
+    """Twelve steps of 15 degrees, and still right to two."""
+    for angle in np.arange(-88, 90, 3.7):
+        ridge = filters.oriented_line_map(line_in_mm(angle, (0.1, 0.1), width_mm=0.2))
+        turn = np.degrees(ridge.orientation_rad[80, 80]) - angle
+        assert abs((turn + 90) % 180 - 90) < 2.5
+
+
+@pytest.mark.parametrize("angle", [0, 25, 90, -50])
+def test_phase_symmetry_is_that_of_a_line_at_any_contrast(angle):
+    for height in (15, 150):
+        ridge = filters.phase_symmetry_map(line_in_mm(angle, (0.1, 0.1), width_mm=0.25, height=height), noise=0.5)
+        assert ridge.response[80, 80] > 0.7
+        turn = np.degrees(ridge.orientation_rad[80, 80]) - angle
+        assert abs((turn + 90) % 180 - 90) < 3
+        assert ridge.response[20:40, 70:90].max() < 0.3 or abs(angle) in (90, 50)

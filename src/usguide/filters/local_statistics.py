@@ -1,4 +1,8 @@
-"""Despeckling by the mean and variance of a window: Lee, Kuan, enhanced Lee, Frost, and the guided filter."""
+"""Despeckling by the mean and variance of a window: Lee, Kuan, enhanced Lee, Frost, and the guided filter.
+
+The first four weigh by the coefficient of variation, which log compression ties to the grey level of the tissue: of
+B-mode they are best given ``values="log_compressed"``, which filters the envelope.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +207,7 @@ def frost(image: ArrayLike, *, window_px: int = 7, damping: float = 2.0, **commo
     return run_filter(image, core, common, made_for="envelope")[0]
 
 
-def guided(image: ArrayLike, *, window_px: int = 7, sigma_grey: float = 20.0, **common: Unpack[Common]) -> F32:
+def guided(image: ArrayLike, *, window_px: int = 7, sigma_grey: float = 40.0, **common: Unpack[Common]) -> F32:
     """Guided filter with the image as its own guide: flat windows are averaged, edges stay.
 
     Made for log-compressed values.

@@ -16,7 +16,7 @@ from usguide.filters._common import F32, Common, repeat_border, run_filter, vali
 from usguide.filters._kernels import patches
 
 
-def nlm(image: ArrayLike, *, patch_px: int = 5, search_px: int = 11, h: float = 15.0, **common: Unpack[Common]) -> F32:
+def nlm(image: ArrayLike, *, patch_px: int = 5, search_px: int = 11, h: float = 26.0, **common: Unpack[Common]) -> F32:
     """Non-local means: each pixel becomes the mean of those around it whose patches look like its own.
 
     Made for log-compressed values.
@@ -71,7 +71,7 @@ def obnlm(
     patch_px: int = 5,
     search_px: int = 13,
     step_px: int = 2,
-    h: float = 8.0,
+    h: float = 13.0,
     mean_ratio: float = 0.6,
     variance_ratio: float = 0.5,
     floor: float = 1.0,
@@ -146,7 +146,7 @@ def obnlm(
 
 
 def bilateral(
-    image: ArrayLike, *, window_px: int = 7, sigma_grey: float = 40.0, sigma_px: float = 3.0, **common: Unpack[Common]
+    image: ArrayLike, *, window_px: int = 11, sigma_grey: float = 50.0, sigma_px: float = 3.0, **common: Unpack[Common]
 ) -> F32:
     """Bilateral filter: a mean over a disc, weighted by distance and by difference in grey level.
 

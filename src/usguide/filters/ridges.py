@@ -41,7 +41,8 @@ def frangi(
     image : array_like, shape (H, W)
         uint8, uint16 or float; log-compressed grey levels.
     sigmas_px : sequence of float, optional
-        Scales in px, in any order; 1.5, 2.5 and 4 by default. A line responds most at a sigma of half its width.
+        Scales in px, in any order; 1.5, 2.5 and 4 by default. A line responds most at a sigma of 0.6 of its thickness
+        (full width at half maximum).
     beta : float
         Sensitivity to blobs: smaller lets fewer through.
     c : float or "frame"

@@ -61,8 +61,8 @@ def median(image: ArrayLike, *, window_px: int = 5, **common: Unpack[Common]) ->
 def wavelet(
     image: ArrayLike,
     *,
-    levels: int = 4,
-    threshold: float = 1.5,
+    levels: int = 3,
+    threshold: float = 1.0,
     sigma_grey: float | None = None,
     **common: Unpack[Common],
 ) -> F32:
@@ -128,7 +128,7 @@ def _deviation(fine: F32, coarse: F32) -> float:
     return median_in_place(np.asarray(details, dtype=np.float32)) / MAD_OF_GAUSSIAN
 
 
-def tv(image: ArrayLike, *, weight: float = 25.0, iterations: int = 50, **common: Unpack[Common]) -> F32:
+def tv(image: ArrayLike, *, weight: float = 22.0, iterations: int = 50, **common: Unpack[Common]) -> F32:
     """Total variation: the picture nearest to the image whose gradients are small in sum; flat areas, sharp edges.
 
     Made for log-compressed values.

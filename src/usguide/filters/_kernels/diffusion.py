@@ -109,7 +109,7 @@ def tensor_rows(xx: F32, xy: F32, yy: F32, c: F32, along: np.float32, y0: int, y
 
     Where the structure has hardly a direction (a point), both go over into their mean; else rounding would choose one.
     """
-    half, round_ = np.float32(0.5), np.float32(1e-3)
+    half, round_ = np.float32(0.5), np.float32(1e-2)
     for i in range(y0, y1):
         p, q, r, across = xx[i], xy[i], yy[i], c[i]
         for j in range(p.size):
