@@ -179,7 +179,10 @@ def dpad(
 
 
 def _dpad_coefficients(a: F32, c: F32, scratch: F32, r: int, threads: int) -> None:
-    run_slabs(partial(windows.squared_variation_rows, a, c, r), a.shape[0], threads, windows.RESTART_ROWS)
+    # In flat tissue the speckle level is that of the smallest variances: around the mean they keep their digits.
+    shift = a.mean()
+    np.subtract(a, shift, out=scratch)
+    run_slabs(partial(windows.squared_variation_rows, scratch, c, r, shift), a.shape[0], threads, windows.RESTART_ROWS)
     np.copyto(scratch, c)
     cu2 = np.float32(median_in_place(scratch))
     run_slabs(partial(diffusion.dpad_coefficient_rows, c, c, cu2), a.shape[0], threads)

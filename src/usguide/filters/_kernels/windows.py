@@ -138,8 +138,8 @@ def frost_rows(x: F32, padded: F32, out: F32, r: int, damping: np.float32, y0: i
 
 
 @kernel
-def squared_variation_rows(x: F32, out: F32, r: int, y0: int, y1: int) -> None:
-    """Ci^2 = variance / mean^2 in the window of each pixel."""
+def squared_variation_rows(x: F32, out: F32, r: int, shift: np.float32, y0: int, y1: int) -> None:
+    """Ci^2 = variance / mean^2 of ``x + shift`` in the window of each pixel; small numbers in `x` keep more digits."""
     sums, both = np.empty((2, x.shape[1] + 2 * r), np.float32), np.empty((2, x.shape[1]), np.float32)
     total, squares, inverse = both[0], both[1], np.float32(1) / np.float32((2 * r + 1) ** 2)
     for i in range(y0, y1):
@@ -147,7 +147,8 @@ def squared_variation_rows(x: F32, out: F32, r: int, y0: int, y1: int) -> None:
         o = out[i]
         for j in range(o.size):
             m = total[j] * inverse
-            o[j] = max(squares[j] * inverse - m * m, np.float32(0)) / (m * m + np.float32(1e-30))
+            v, m = max(squares[j] * inverse - m * m, np.float32(0)), m + shift
+            o[j] = v / (m * m + np.float32(1e-30))
 
 
 @kernel
