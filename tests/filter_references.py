@@ -81,7 +81,9 @@ def srad(image, iterations=30, time_step=0.2, q0=0.5, rho=0.0, floor=1.0):
 
 def dpad_coefficient(x, window_px):
     ci2 = np.maximum(variation2(*moments(x, window_px)), 1e-20)
-    cu2 = max(np.median(ci2), 1e-30)
+    cu2 = np.median(ci2)
+    if cu2 < 1e-9:  # most of it is flat
+        cu2 = np.median(ci2[ci2 > 1e-9]) if (ci2 > 1e-9).any() else 1e-30
     return np.clip((1 + 1 / ci2) / (1 + 1 / cu2), 0, 1)
 
 
@@ -285,9 +287,9 @@ def crossing(image, size, axis):
 def phase_symmetry(
     image, wavelength_px=8.0, scales=4, ratio=1.8, bandwidth=0.55, noise=2.0, polarity="bright", sizes=None
 ):  # fmt: skip
-    """`sizes`: the padded shape, at least two of the longest wavelengths more; whatever makes the transform fast."""
+    """`sizes`: the padded shape, two of the longest wavelengths more or what makes the transform fast."""
     h, w = sizes
-    assert min(h - image.shape[0], w - image.shape[1]) >= 2 * wavelength_px * ratio ** (scales - 1)
+    assert min(h - image.shape[0], w - image.shape[1]) >= min(2 * wavelength_px * ratio ** (scales - 1), 64)
     spectrum = np.fft.fft2(crossing(crossing(image.astype(np.float64), w, 1), h, 0))
     fy, fx = np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None, :]
     f = np.hypot(fy, fx)

@@ -100,7 +100,7 @@ def test_the_black_outside_a_sector_makes_no_ridge_along_its_edge():
     assert filters.frangi(picture, polarity="both", mask=sector).max() == 0
 
 
-@pytest.mark.parametrize("name", DESPECKLERS)
+@pytest.mark.parametrize("name", [n for n in DESPECKLERS if n != "none"])  # which changes nothing either way
 def test_the_other_kind_of_values_is_converted_and_converted_back(name):
     made_for, f = filters.DESPECKLE_METHODS[name].made_for, DESPECKLERS[name]
     grey = np.maximum(IMAGE, 1).astype(np.float32)

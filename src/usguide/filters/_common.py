@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, Literal, TypedDict
@@ -11,13 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from usguide._threads import validate_threads
-from usguide._validation import ensure_float32, validate_pixels, validate_region
-from usguide.errors import InputError
+from usguide._validation import ensure_float32, validate_number, validate_positive, validate_region
+from usguide.errors import InputError, InvalidFrameError
 from usguide.intensity import log_compress, log_decompress
 
 F32 = NDArray[np.float32]
 Values = Literal["envelope", "log_compressed"]
 WHITE = 255.0
+LARGEST = 1e12
+"""No grey level or echo is larger; products of a few of them stay within float32."""
+NARROW, WIDE = np.empty(0, np.float32), np.empty(0)
+"""Types of running sums, as kernels take them."""
 
 
 class Common(TypedDict, total=False):
@@ -27,7 +32,8 @@ class Common(TypedDict, total=False):
     ----------
     values : {"envelope", "log_compressed"}, optional
         What the image holds. By default the numbers are filtered as they are. Where this names the kind that the filter
-        was not made for, the image is converted, filtered and converted back; 255 is white in both.
+        was not made for, the image, within 0 to 255, is converted, filtered and converted back; 255 is white in both,
+        and what lies below the dynamic range becomes black.
     dynamic_range_db : float
         Range of the log compression for that conversion; 60 by default.
     region : (x, y, width, height) of int, optional
@@ -35,12 +41,15 @@ class Common(TypedDict, total=False):
     mask : array_like of bool, shape (H, W), optional
         Filter these pixels only. Each pixel outside counts as its nearest one inside, as borders do.
     threads : int
-        Row slabs worked on at the same time; the result is the same to the bit. 1 by default.
+        Row slabs worked on at the same time; the result is the same to the bit. 1 by default. What OpenCV does (the
+        median, OSRAD's blur) has OpenCV's threads.
     out : ndarray of float32, shape (H, W), C-contiguous, optional
         Where to write the result (of maps: the response). May be the image itself.
 
     Notes
     -----
+    Defaults are for grey levels of 0 to 255: scale 16-bit pictures, or floats of 0 to 1, first.
+
     Outside `region` or `mask` a despeckled picture is the image, and a ridge filter's response is 0.
     """
 
@@ -52,46 +61,80 @@ class Common(TypedDict, total=False):
     out: F32 | None
 
 
-Core = Callable[[F32, Sequence[F32], int], None]
-"""The image, the planes to fill (none shares memory with it), and the number of threads."""
+Box = tuple[int, int, int, int]
+Core = Callable[[F32, F32, F32, int], None]
 
 
-def run_filter(
-    image: ArrayLike,
-    core: Core,
-    common: Mapping[str, Any],
-    *,
-    made_for: Values,
-    gives: Literal["picture", "response"] = "picture",
-    planes: int = 1,
-) -> list[F32]:
-    """Check the image and the common options, and let `core` fill `planes` planes.
+def despeckled(
+    image: ArrayLike, core: Callable[[F32, F32, int], None], common: Mapping[str, Any], *, made_for: Values
+) -> F32:
+    """Check the image and the common options, and let ``core(x, out, threads)`` fill `out`.
 
-    `made_for` says which values the filter expects. A picture is converted back and is the image itself outside the
-    region; a response is left as it is and is 0 there.
+    `made_for` says which values the filter expects; others are converted, and the result is converted back.
     """
+
+    def without_details(x: F32, out: F32, _: F32, threads: int) -> None:
+        core(x, out, threads)
+
+    return _run(image, without_details, common, made_for, gives_picture=True, count=0)[0]
+
+
+def ridge_planes(image: ArrayLike, core: Core, common: Mapping[str, Any], *, count: int) -> tuple[F32, F32]:
+    """Check as `despeckled` does, and let ``core(x, response, details, threads)`` fill `response` and `details`.
+
+    `details` has `count` planes of zeros. Ridge filters are made for log-compressed values.
+    """
+    return _run(image, core, common, "log_compressed", gives_picture=False, count=count)
+
+
+def _run(
+    image: ArrayLike, core: Core, common: Mapping[str, Any], made_for: Values, *, gives_picture: bool, count: int
+) -> tuple[F32, F32]:
     unknown = set(common) - set(Common.__annotations__)
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
     threads = validate_threads(common.get("threads", 1))
-    pixels = validate_pixels(image)
-    out = _validate_out(common.get("out"), pixels.shape)
-    core = _converting(core, common, made_for, back=gives == "picture")
-    box, mask = _box_and_mask(common, pixels.shape)
+    x = ensure_picture(image)
+    target = _validate_out(common.get("out"), x.shape)
+    box, mask = _box_and_mask(common, x.shape)
+    core = _converting(core, common, made_for, back=gives_picture)
     if box is None:
-        x = ensure_float32(pixels)
-        results = _planes(x, out, planes)
-        core(x, results, threads)
+        result = np.empty_like(x) if target is None or np.may_share_memory(target, x) else target
+        details = np.zeros((count, *x.shape), np.float32)
+        core(x, result, details, threads)
     else:
-        part = _cut(pixels, box, mask)
-        inside = [np.zeros_like(part) for _ in range(planes)]
-        core(part, inside, threads)
-        background = pixels if gives == "picture" else np.zeros(pixels.shape, np.float32)
-        results = [_pasted(plane, box, mask, background) for plane in inside]
-    if out is not None and results[0] is not out:
-        out[...] = results[0]
-        results[0] = out
-    return results
+        part = _cut(x, box, mask)
+        inside, details_inside = np.empty_like(part), np.zeros((count, *part.shape), np.float32)
+        core(part, inside, details_inside, threads)
+        result = _pasted(inside, box, mask, x if gives_picture else np.zeros_like(x))
+        details = np.zeros((count, *x.shape), np.float32)
+        for plane, plane_inside in zip(details, details_inside, strict=True):
+            plane[...] = _pasted(plane_inside, box, mask, plane)
+    if target is not None:
+        if result is not target:
+            np.copyto(target, result)
+        return target, details
+    return result, details
+
+
+def ensure_picture(image: ArrayLike) -> F32:
+    """Return the image as contiguous float32 that kernels can take, else raise `InvalidFrameError`."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise InputError("image: expected a plain array, got a masked one; pass its data, and mask=")
+    if isinstance(image, np.ndarray) and image.dtype == np.float32 and image.ndim == 2 and image.flags.c_contiguous:
+        # The sum of squares tells at once that no value is large, infinite or NaN, and that there are any.
+        flat = image.reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            fine = 0 <= float(np.dot(flat, flat)) < LARGEST**2 and image.size > 0
+        x = image if fine else ensure_float32(image)
+    else:
+        x, fine = ensure_float32(image), False
+    if not fine and max(float(x.max()), -float(x.min())) > LARGEST:
+        raise InvalidFrameError(
+            f"image: expected values of at most {LARGEST:g}, got {np.abs(x).max():g}; scale it first"
+        )
+    # Kernels are compiled for arrays that can be written: another kind would be compiled anew, on the first frame.
+    return x if x.flags.writeable and x.flags.aligned else x.copy()
 
 
 def _validate_out(out: Any, shape: tuple[int, ...]) -> F32 | None:
@@ -103,41 +146,48 @@ def _validate_out(out: Any, shape: tuple[int, ...]) -> F32 | None:
         raise InputError(f"out: expected a C-contiguous float32 array of shape {shape}, got {got}")
     if not out.flags.writeable:
         raise InputError("out: expected an array that can be written, got a read-only one")
-    return np.asarray(out)
-
-
-def _planes(x: F32, out: F32 | None, count: int) -> list[F32]:
-    usable = out is not None and not np.may_share_memory(out, x)
-    return [out if k == 0 and usable and out is not None else np.empty_like(x) for k in range(count)]
+    result: F32 = out
+    return result
 
 
 def _converting(core: Core, common: Mapping[str, Any], made_for: Values, *, back: bool) -> Core:
     """Return `core`, with log compression before and after it where the image holds the other kind of values."""
     values = common.get("values")
-    if values not in (None, "envelope", "log_compressed"):
+    dynamic_range = validate_positive(common.get("dynamic_range_db", 60.0), name="dynamic_range_db")
+    if values is not None and (not isinstance(values, str) or values not in ("envelope", "log_compressed")):
         raise InputError(f"values: expected 'envelope' or 'log_compressed', got {values!r}")
     if values is None or values == made_for:
         return core
-    dynamic_range = common.get("dynamic_range_db", 60.0)
     before, after = (log_decompress, log_compress) if values == "log_compressed" else (log_compress, log_decompress)
 
-    def convert_and_run(x: F32, planes: Sequence[F32], threads: int) -> None:
-        core(before(x, dynamic_range_db=dynamic_range, reference=WHITE), planes, threads)
+    def convert_and_run(x: F32, out: F32, details: F32, threads: int) -> None:
+        low, high = float(x.min()), float(x.max())
+        if low < 0 or high > WHITE:
+            raise InputError(
+                f"image: expected values of 0 to 255 to convert, got {low:g} to {high:g}; scale it so that 255 is white"
+            )
+        core(before(x, dynamic_range_db=dynamic_range, reference=WHITE), out, details, threads)
         if back:
-            planes[0][...] = after(planes[0], dynamic_range_db=dynamic_range, reference=WHITE)
+            out[...] = after(out, dynamic_range_db=dynamic_range, reference=WHITE)
 
     return convert_and_run
 
 
-Box = tuple[int, int, int, int]
-
-
 def _box_and_mask(common: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Box | None, NDArray[np.bool_] | None]:
     region, given = common.get("region"), common.get("mask")
-    box = None if region is None else validate_region(region, shape)
+    box = None
+    if region is not None:
+        try:
+            whole = [operator.index(v) for v in region]
+        except TypeError:
+            raise InputError(f"region: expected x, y, width, height in whole px, got {region!r}") from None
+        box = validate_region(whole, shape)
     if given is None:
         return box, None
-    mask = np.asarray(given)
+    try:
+        mask = np.asarray(given)
+    except ValueError:
+        raise InputError(f"mask: expected bool of shape {shape}, got rows of different lengths") from None
     if mask.shape != shape or mask.dtype not in (np.bool_, np.uint8):
         raise InputError(f"mask: expected bool of shape {shape}, got {mask.dtype} {mask.shape}")
     mask = mask.astype(bool)
@@ -146,13 +196,15 @@ def _box_and_mask(common: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Bo
         mask[:y], mask[y + h :], mask[:, :x], mask[:, x + w :] = False, False, False, False
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
     if w == 0:
-        raise InputError("mask: expected at least one pixel inside" + ("" if box is None else " the region"))
+        raise InputError(
+            "mask: expected at least one pixel inside" + ("" if box is None else " the region") + ", got none"
+        )
     return (x, y, w, h), mask[y : y + h, x : x + w]
 
 
-def _cut(pixels: NDArray[Any], box: Box, mask: NDArray[np.bool_] | None) -> F32:
+def _cut(pixels: F32, box: Box, mask: NDArray[np.bool_] | None) -> F32:
     x, y, w, h = box
-    part = np.array(pixels[y : y + h, x : x + w], dtype=np.float32, order="C")
+    part = np.array(pixels[y : y + h, x : x + w], order="C")
     if mask is None or mask.all():
         return part
     # Labels number the pixels inside in reading order, from 1; each pixel outside gets its nearest one's.
@@ -163,9 +215,9 @@ def _cut(pixels: NDArray[Any], box: Box, mask: NDArray[np.bool_] | None) -> F32:
     return np.asarray(inside[labels])
 
 
-def _pasted(plane: F32, box: Box, mask: NDArray[np.bool_] | None, background: NDArray[Any]) -> F32:
+def _pasted(plane: F32, box: Box, mask: NDArray[np.bool_] | None, background: F32) -> F32:
     x, y, w, h = box
-    whole = np.array(background, dtype=np.float32, order="C")
+    whole = np.array(background)
     np.copyto(whole[y : y + h, x : x + w], plane, where=True if mask is None else mask)
     return whole
 
@@ -175,10 +227,24 @@ def repeat_border(x: F32, margin: int) -> F32:
     return np.asarray(cv2.copyMakeBorder(x, margin, margin, margin, margin, cv2.BORDER_REPLICATE), dtype=np.float32)
 
 
-def validate_odd(value: Any, *, name: str, low: int = 3) -> int:
-    """Return an odd number of px, at least `low`, else raise `InputError`."""
-    if not isinstance(value, Integral) or value < low or value % 2 == 0:
-        raise InputError(f"{name}: expected an odd number of px, {low} or more, got {value!r}")
+def sums_for(x: F32) -> NDArray[Any]:
+    """Return the type that running sums of this picture need, as an empty array: wider above 12-bit values."""
+    return NARROW if cv2.norm(x, cv2.NORM_INF) < 4096 else WIDE
+
+
+def median_in_place(values: F32) -> float:
+    """Return the median; the order of `values`, contiguous, is lost. Five times as fast as NumPy's."""
+    flat = values.reshape(-1)
+    middle = flat.size // 2
+    flat.partition(middle)
+    high = float(flat[middle])
+    return high if flat.size % 2 else (high + float(flat[:middle].max())) / 2
+
+
+def validate_odd(value: Any, *, name: str, low: int = 3, high: int = 255) -> int:
+    """Return an odd number of px within ``low..high``, else raise `InputError`."""
+    if not isinstance(value, Integral) or not low <= int(value) <= high or value % 2 == 0:
+        raise InputError(f"{name}: expected an odd number of px, {low} to {high}, got {value!r}")
     return int(value)
 
 
@@ -189,10 +255,6 @@ def validate_count(value: Any, *, name: str, low: int = 0, high: int = 10_000) -
     return int(value)
 
 
-def median_in_place(values: F32) -> float:
-    """Return the median; the order of `values`, contiguous, is lost. Five times as fast as NumPy's."""
-    flat = values.reshape(-1)
-    middle = flat.size // 2
-    flat.partition(middle)
-    high = float(flat[middle])
-    return high if flat.size % 2 else (high + float(flat[:middle].max())) / 2
+def validate_amount(value: Any, *, name: str) -> float:
+    """Return a number that no filter overflows or divides by zero with, 1e-6 to 1e6, else raise `InputError`."""
+    return validate_number(value, name=name, low=1e-6, high=1e6)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from usguide._validation import validate_positive
 from usguide.errors import InputError
-from usguide.filters._common import F32, Common
+from usguide.filters._common import F32, Common, validate_amount
 
 Polarity = Literal["bright", "dark", "both"]
 Spacing = float | tuple[float, float]
+SMALLEST_PX, LARGEST_PX = 0.3, 200.0
+"""Below, a Gaussian is one pixel; above, no picture is that large."""
 SIGN = {"bright": np.float32(1), "dark": np.float32(-1), "both": np.float32(0)}
 
 
@@ -72,28 +73,44 @@ class Scale:
 
 def spacing_pair(spacing_mm: Spacing) -> tuple[float, float]:
     """Return (axial, lateral) mm/px of one number or a pair."""
-    pair = np.atleast_1d(np.asarray(spacing_mm, dtype=float))
-    if pair.shape not in ((1,), (2,)):
+    pair = _floats(spacing_mm, "spacing_mm")
+    if len(pair) not in (1, 2):
         raise InputError(f"spacing_mm: expected one number, or axial and lateral, got {spacing_mm!r}")
-    return validate_positive(pair[0], name="spacing_mm"), validate_positive(pair[-1], name="spacing_mm")
+    return validate_amount(pair[0], name="spacing_mm"), validate_amount(pair[-1], name="spacing_mm")
 
 
 def scales(sigmas_px: Sequence[float] | None, options: RidgeOptions, default_px: Sequence[float]) -> list[Scale]:
     """Return the scales, finest first; a number instead of a sequence is one scale."""
     sigmas_mm, spacing_mm = options.get("sigmas_mm"), options.get("spacing_mm")
     if sigmas_mm is None:
-        given = default_px if sigmas_px is None else sigmas_px
-        return [Scale(s, s, s) for s in _sorted(given, "sigmas_px")]
-    if sigmas_px is not None:
+        if spacing_mm is not None:
+            raise InputError("spacing_mm: expected sigmas_mm with it, got none; sigmas_px need no spacing")
+        found = [Scale(s, s, s) for s in _sorted(default_px if sigmas_px is None else sigmas_px, "sigmas_px")]
+    elif sigmas_px is not None:
         raise InputError("sigmas_px, sigmas_mm: expected one of them, got both")
-    if spacing_mm is None:
+    elif spacing_mm is None:
         raise InputError("spacing_mm: expected the mm per px that sigmas_mm refer to, got None")
-    axial, lateral = spacing_pair(spacing_mm)
-    return [Scale(s, s / axial, s / lateral) for s in _sorted(sigmas_mm, "sigmas_mm")]
+    else:
+        axial, lateral = spacing_pair(spacing_mm)
+        found = [Scale(s, s / axial, s / lateral) for s in _sorted(sigmas_mm, "sigmas_mm")]
+    for scale in found:
+        for sigma in (scale.axial_px, scale.lateral_px):
+            if not SMALLEST_PX <= sigma <= LARGEST_PX:
+                name = "sigmas_px" if sigmas_mm is None else "sigmas_mm"
+                raise InputError(f"{name}: expected {SMALLEST_PX:g} to {LARGEST_PX:g} px, got {sigma:g} px")
+    return found
 
 
-def _sorted(values: Sequence[float], name: str) -> list[float]:
-    found = sorted({validate_positive(v, name=name) for v in np.atleast_1d(np.asarray(values, dtype=float))})
+def _floats(values: Any, name: str) -> list[float]:
+    """Return a number, or any iterable of numbers, as a list."""
+    try:
+        return [float(v) for v in (values if isinstance(values, Iterable) else [values])]
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name}: expected numbers, got {values!r}") from None
+
+
+def _sorted(values: Any, name: str) -> list[float]:
+    found = sorted({validate_amount(v, name=name) for v in _floats(values, name)})
     if not found:
         raise InputError(f"{name}: expected at least one scale, got none")
     return found
@@ -101,7 +118,7 @@ def _sorted(values: Sequence[float], name: str) -> list[float]:
 
 def sign_of(polarity: Polarity) -> np.float32:
     """Return 1 for bright, -1 for dark, 0 for both."""
-    if polarity not in SIGN:
+    if str(polarity) not in SIGN:
         raise InputError(f"polarity: expected 'bright', 'dark' or 'both', got {polarity!r}")
     return SIGN[polarity]
 

@@ -5,22 +5,27 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from usguide.errors import InputError
-from usguide.filters._common import F32, Common, Values, run_filter
+from usguide.filters._common import F32, Common, Values, despeckled
 from usguide.filters.diffusion import dpad, osrad, srad
 from usguide.filters.local_statistics import enhanced_lee, frost, guided, kuan, lee
 from usguide.filters.nonlocal_means import bilateral, nlm, obnlm
 from usguide.filters.shrinkage import median, tv, wavelet
 
 
-def none(image: ArrayLike, **common: Any) -> F32:
+def none(image: ArrayLike, **common: Unpack[Common]) -> F32:
     """Return the image unchanged, as float32."""
-    return run_filter(image, lambda x, planes, _: np.copyto(planes[0], x), common, made_for="log_compressed")[0]
+    # Whatever the values are, it is made for them: nothing is converted.
+    return despeckled(image, _copy, common, made_for=common.get("values") or "log_compressed")
+
+
+def _copy(x: F32, out: F32, _: int) -> None:
+    np.copyto(out, x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
 
@@ -11,13 +10,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from usguide._threads import row_slabs, run_slabs
-from usguide._validation import validate_number, validate_positive
+from usguide._validation import validate_number
 from usguide.errors import InputError
-from usguide.filters._common import F32, Common, median_in_place, run_filter, validate_count, validate_odd
+from usguide.filters._common import (
+    F32,
+    WIDE,
+    Common,
+    despeckled,
+    median_in_place,
+    validate_amount,
+    validate_count,
+    validate_odd,
+)
 from usguide.filters._kernels import diffusion, windows
 
 STEPS_TOGETHER = 6
 """Iterations that a slab makes before it takes its neighbours' rows again."""
+FLAT = 1e-9
+"""Squared coefficient of variation below which a window holds no speckle."""
 ROWS_LOST_A_STEP = 2
 """A step reads two rows beyond a slab, so that many at its edge are wrong after it."""
 
@@ -74,11 +84,11 @@ def srad(
     """
     n = validate_count(iterations, name="iterations")
     step = np.float32(validate_number(time_step, name="time_step", low=0, high=1) / 4)
-    q, decay = validate_positive(q0, name="q0"), validate_number(rho, name="rho", low=0)
-    level = np.float32(validate_positive(floor, name="floor"))
+    q, decay = validate_number(q0, name="q0", low=1e-6, high=100), validate_number(rho, name="rho", low=0)
+    level = np.float32(validate_amount(floor, name="floor"))
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        a, b = _lifted(x, level), planes[0]
+    def core(x: F32, out: F32, threads: int) -> None:
+        a, b = _lifted(x, level), out
         slabs = row_slabs(x.shape[0], threads)
         together = n if len(slabs) == 1 else STEPS_TOGETHER
         for first in range(0, n, max(together, 1)):
@@ -88,9 +98,9 @@ def srad(
             else:
                 run_slabs(partial(_srad_slab, a, b, levels, step), x.shape[0], threads)
                 a, b = b, a
-        np.subtract(a, level, out=planes[0])
+        np.subtract(a, level, out=out)
 
-    return run_filter(image, core, common, made_for="envelope")[0]
+    return despeckled(image, core, common, made_for="envelope")
 
 
 def _srad_steps(a: F32, b: F32, levels: list[np.float32], step: np.float32) -> tuple[F32, F32]:
@@ -155,7 +165,7 @@ def dpad(
     Notes
     -----
     ``I += dt/4 div(c grad I)``, ``c = (1 + 1/Ci^2) / (1 + 1/Cu^2)`` clamped to 0..1; Cu^2 is the median of Ci^2 over the
-    image at each iteration.
+    image at each iteration; where that is 0, since most of the image is flat, over what is not flat.
 
     References
     ----------
@@ -165,27 +175,31 @@ def dpad(
     n = validate_count(iterations, name="iterations")
     step = np.float32(validate_number(time_step, name="time_step", low=0, high=1) / 4)
     r = validate_odd(window_px, name="window_px") // 2
-    level = np.float32(validate_positive(floor, name="floor"))
+    level = np.float32(validate_amount(floor, name="floor"))
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        a, b, c = _lifted(x, level), planes[0], np.empty_like(x)
+    def core(x: F32, out: F32, threads: int) -> None:
+        a, b, c = _lifted(x, level), out, np.empty_like(x)
         for _ in range(n):
             _dpad_coefficients(a, c, b, r, threads)  # b is free until it takes the step
             run_slabs(partial(diffusion.flux_rows, a, c, b, step), x.shape[0], threads)
             a, b = b, a
-        np.subtract(a, level, out=planes[0])
+        np.subtract(a, level, out=out)
 
-    return run_filter(image, core, common, made_for="envelope")[0]
+    return despeckled(image, core, common, made_for="envelope")
 
 
 def _dpad_coefficients(a: F32, c: F32, scratch: F32, r: int, threads: int) -> None:
-    # In flat tissue the speckle level is that of the smallest variances: around the mean they keep their digits.
-    shift = a.mean()
-    np.subtract(a, shift, out=scratch)
-    run_slabs(partial(windows.squared_variation_rows, scratch, c, r, shift), a.shape[0], threads, windows.RESTART_ROWS)
+    """Fill `c` with DPAD's coefficients of `a`."""
+    h = a.shape[0]
+    # In float64: the speckle level may be that of variances far below the grey level's square.
+    run_slabs(partial(windows.moments_rows, a, scratch, c, r, WIDE), h, threads, windows.RESTART_ROWS)
+    run_slabs(partial(diffusion.squared_variation_rows, scratch, c, c), h, threads)
     np.copyto(scratch, c)
-    cu2 = np.float32(median_in_place(scratch))
-    run_slabs(partial(diffusion.dpad_coefficient_rows, c, c, cu2), a.shape[0], threads)
+    cu2 = median_in_place(scratch)
+    if cu2 < FLAT:  # half the frame is flat, as around a sector: the level is that of the rest
+        speckled = c[c > FLAT]
+        cu2 = median_in_place(speckled) if speckled.size else 0.0
+    run_slabs(partial(diffusion.dpad_coefficient_rows, c, c, np.float32(cu2)), h, threads)
 
 
 def osrad(
@@ -244,12 +258,12 @@ def osrad(
     n = validate_count(iterations, name="iterations")
     step = np.float32(validate_number(time_step, name="time_step", low=0, high=1) / 4)
     r = validate_odd(window_px, name="window_px") // 2
-    sigma = validate_positive(sigma_px, name="sigma_px")
+    sigma = validate_amount(sigma_px, name="sigma_px")
     c_t = np.float32(validate_number(along, name="along", low=0, high=1))
-    level = np.float32(validate_positive(floor, name="floor"))
+    level = np.float32(validate_amount(floor, name="floor"))
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        a, b, c = _lifted(x, level), planes[0], np.empty_like(x)
+    def core(x: F32, out: F32, threads: int) -> None:
+        a, b, c = _lifted(x, level), out, np.empty_like(x)
         xx, xy, yy = (np.empty_like(x) for _ in range(3))
         for _ in range(n):
             _dpad_coefficients(a, c, b, r, threads)  # b is free until it takes the step
@@ -259,6 +273,6 @@ def osrad(
             run_slabs(partial(diffusion.tensor_rows, xx, xy, yy, c, c_t), x.shape[0], threads)
             run_slabs(partial(diffusion.tensor_flux_rows, a, xx, xy, yy, b, step), x.shape[0], threads)
             a, b = b, a
-        np.subtract(a, level, out=planes[0])
+        np.subtract(a, level, out=out)
 
-    return run_filter(image, core, common, made_for="envelope")[0]
+    return despeckled(image, core, common, made_for="envelope")

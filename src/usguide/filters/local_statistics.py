@@ -6,7 +6,6 @@ B-mode they are best given ``values="log_compressed"``, which filters the envelo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
 
@@ -14,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from usguide._threads import run_slabs
-from usguide._validation import validate_number, validate_positive
-from usguide.filters._common import F32, Common, repeat_border, run_filter, validate_odd
+from usguide._validation import validate_number
+from usguide.filters._common import F32, Common, despeckled, repeat_border, sums_for, validate_amount, validate_odd
 from usguide.filters._kernels import windows
 
 
@@ -95,18 +94,18 @@ def kuan(image: ArrayLike, *, window_px: int = 7, cu: float = 0.25, **common: Un
 
 def _linear(image: ArrayLike, window_px: int, cu: float, common: Common, *, kuan: bool) -> F32:
     r = validate_odd(window_px, name="window_px") // 2
-    cu2 = validate_positive(cu, name="cu") ** 2
+    cu2 = validate_amount(cu, name="cu") ** 2
     gain = 1 / (1 + cu2) if kuan else 1.0
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
         run_slabs(
-            partial(windows.linear_rows, x, planes[0], r, np.float32(cu2), np.float32(gain)),
+            partial(windows.linear_rows, x, out, r, np.float32(cu2), np.float32(gain), sums_for(x)),
             x.shape[0],
             threads,
             windows.RESTART_ROWS,
         )
 
-    return run_filter(image, core, common, made_for="envelope")[0]
+    return despeckled(image, core, common, made_for="envelope")
 
 
 def enhanced_lee(
@@ -148,18 +147,18 @@ def enhanced_lee(
     A. Lopes, R. Touzi and E. Nezry, "Adaptive speckle filters and scene heterogeneity", IEEE TGRS 28(6), 1990.
     """
     r = validate_odd(window_px, name="window_px") // 2
-    c = validate_positive(cu, name="cu")
-    cmax, k = np.float32(np.sqrt(1 + 2 * c * c)), np.float32(validate_positive(damping, name="damping"))
+    c = validate_amount(cu, name="cu")
+    cmax, k = np.float32(np.sqrt(1 + 2 * c * c)), np.float32(validate_amount(damping, name="damping"))
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
         run_slabs(
-            partial(windows.enhanced_lee_rows, x, planes[0], r, np.float32(c), cmax, k),
+            partial(windows.enhanced_lee_rows, x, out, r, np.float32(c), cmax, k, sums_for(x)),
             x.shape[0],
             threads,
             windows.RESTART_ROWS,
         )
 
-    return run_filter(image, core, common, made_for="envelope")[0]
+    return despeckled(image, core, common, made_for="envelope")
 
 
 def frost(image: ArrayLike, *, window_px: int = 7, damping: float = 2.0, **common: Unpack[Common]) -> F32:
@@ -199,12 +198,14 @@ def frost(image: ArrayLike, *, window_px: int = 7, damping: float = 2.0, **commo
     r = validate_odd(window_px, name="window_px") // 2
     k = np.float32(validate_number(damping, name="damping", low=0))
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
         padded = repeat_border(x, r)
 
-        run_slabs(partial(windows.frost_rows, x, padded, planes[0], r, k), x.shape[0], threads, windows.RESTART_ROWS)
+        run_slabs(
+            partial(windows.frost_rows, x, padded, out, r, k, sums_for(x)), x.shape[0], threads, windows.RESTART_ROWS
+        )
 
-    return run_filter(image, core, common, made_for="envelope")[0]
+    return despeckled(image, core, common, made_for="envelope")
 
 
 def guided(image: ArrayLike, *, window_px: int = 7, sigma_grey: float = 40.0, **common: Unpack[Common]) -> F32:
@@ -241,13 +242,16 @@ def guided(image: ArrayLike, *, window_px: int = 7, sigma_grey: float = 40.0, **
     K. He, J. Sun and X. Tang, "Guided image filtering", ECCV 2010.
     """
     r = validate_odd(window_px, name="window_px") // 2
-    eps = np.float32(validate_positive(sigma_grey, name="sigma_grey") ** 2)
+    eps = np.float32(validate_amount(sigma_grey, name="sigma_grey") ** 2)
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
+        mean = x.mean()  # the filter moves with the grey levels: around 0 they keep their digits
+        x = x - mean
         slope, offset = np.empty_like(x), np.empty_like(x)
-        fit = partial(windows.guide_rows, x, slope, offset, r, eps)
-        apply = partial(windows.apply_guide_rows, x, slope, offset, planes[0], r)
+        fit = partial(windows.guide_rows, x, slope, offset, r, eps, sums_for(x))
+        apply = partial(windows.apply_guide_rows, x, slope, offset, out, r)
         for half in (fit, apply):
             run_slabs(half, x.shape[0], threads, windows.RESTART_ROWS)
+        out += mean
 
-    return run_filter(image, core, common, made_for="log_compressed")[0]
+    return despeckled(image, core, common, made_for="log_compressed")

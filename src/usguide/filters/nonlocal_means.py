@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
 
@@ -10,10 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from usguide._threads import run_slabs
-from usguide._validation import validate_number, validate_positive
+from usguide._validation import validate_number
 from usguide.errors import InputError
-from usguide.filters._common import F32, Common, repeat_border, run_filter, validate_count, validate_odd
-from usguide.filters._kernels import patches
+from usguide.filters._common import (
+    F32,
+    WIDE,
+    Common,
+    despeckled,
+    repeat_border,
+    validate_amount,
+    validate_count,
+    validate_odd,
+)
+from usguide.filters._kernels import patches, windows
 
 
 def nlm(image: ArrayLike, *, patch_px: int = 5, search_px: int = 11, h: float = 26.0, **common: Unpack[Common]) -> F32:
@@ -53,16 +61,14 @@ def nlm(image: ArrayLike, *, patch_px: int = 5, search_px: int = 11, h: float = 
     """
     patch = validate_odd(patch_px, name="patch_px", low=1)
     reach = validate_odd(search_px, name="search_px") // 2
-    scale = np.float32(1 / (patch * patch * validate_positive(h, name="h") ** 2))
+    scale = np.float32(1 / (patch * patch * validate_amount(h, name="h") ** 2))
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
         padded = repeat_border(x, reach + patch // 2)
 
-        run_slabs(
-            partial(patches.nlm_rows, padded, planes[0], patch, reach, scale), x.shape[0], threads, patches.TILE_ROWS
-        )
+        run_slabs(partial(patches.nlm_rows, padded, out, patch, reach, scale), x.shape[0], threads, patches.TILE_ROWS)
 
-    return run_filter(image, core, common, made_for="log_compressed")[0]
+    return despeckled(image, core, common, made_for="log_compressed")
 
 
 def obnlm(
@@ -90,7 +96,7 @@ def obnlm(
     search_px : int
         Side of the square that is searched, odd.
     step_px : int
-        Distance between blocks, 1 to `patch_px`.
+        Distance between blocks, 1 to half of `patch_px`, rounded up, so that they cover the picture.
     h : float
         Smoothing: a block's weight is ``exp(-distance / h^2)``.
     mean_ratio, variance_ratio : float
@@ -120,29 +126,30 @@ def obnlm(
     P. Coupe et al., "Nonlocal means-based speckle filtering for ultrasound images", IEEE TIP 18(10), 2009.
     """
     r, reach = validate_odd(patch_px, name="patch_px") // 2, validate_odd(search_px, name="search_px") // 2
-    step = validate_count(step_px, name="step_px", low=1, high=patch_px)
-    scale = np.float32(1 / validate_positive(h, name="h") ** 2)
+    step = validate_count(step_px, name="step_px", low=1, high=r + 1)
+    scale = np.float32(1 / validate_amount(h, name="h") ** 2)
     ratios = (
         np.float32(validate_number(mean_ratio, name="mean_ratio", low=0, high=1)),
         np.float32(validate_number(variance_ratio, name="variance_ratio", low=0, high=1)),
     )
-    level = np.float32(validate_positive(floor, name="floor"))
+    level = np.float32(validate_amount(floor, name="floor"))
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
         if x.min() < 0:
             raise InputError("image: expected values of 0 or more, got negative ones; shift or scale it first")
         padded = repeat_border(x, reach + r)
         inverse = np.reciprocal(padded + level)
         mean, variance = np.empty_like(padded), np.empty_like(padded)
 
-        run_slabs(partial(patches.moments_rows, padded, mean, variance, r), padded.shape[0], threads)
+        moments = partial(windows.moments_rows, padded, mean, variance, r, WIDE)
+        run_slabs(moments, padded.shape[0], threads, windows.RESTART_ROWS)
         run_slabs(
-            partial(patches.obnlm_rows, padded, inverse, mean, variance, planes[0], r, reach, step, scale, *ratios),
+            partial(patches.obnlm_rows, padded, inverse, mean, variance, out, r, reach, step, scale, *ratios),
             x.shape[0],
             threads,
         )
 
-    return run_filter(image, core, common, made_for="envelope")[0]
+    return despeckled(image, core, common, made_for="envelope")
 
 
 def bilateral(
@@ -180,13 +187,13 @@ def bilateral(
     """
     r = validate_odd(window_px, name="window_px") // 2
     inv_grey, inv_px = (
-        np.float32(1 / (2 * validate_positive(v, name=name) ** 2))
+        np.float32(1 / (2 * validate_amount(v, name=name) ** 2))
         for name, v in (("sigma_grey", sigma_grey), ("sigma_px", sigma_px))
     )
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
         padded = repeat_border(x, r)
 
-        run_slabs(partial(patches.bilateral_rows, padded, planes[0], r, inv_grey, inv_px), x.shape[0], threads)
+        run_slabs(partial(patches.bilateral_rows, padded, out, r, inv_grey, inv_px), x.shape[0], threads)
 
-    return run_filter(image, core, common, made_for="log_compressed")[0]
+    return despeckled(image, core, common, made_for="log_compressed")

@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from usguide._threads import run_slabs
-from usguide._validation import validate_number, validate_positive
+from usguide._validation import validate_number
 from usguide.errors import InputError
-from usguide.filters._common import F32, run_filter, validate_count
+from usguide.filters._common import F32, ridge_planes, validate_amount, validate_count
 from usguide.filters._kernels import lines
 from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, scales, sign_of, without
 from usguide.filters.ridges import hessian_of, without_mean
 
 SIGMAS_PX = (2.0,)
+LENGTH = 10.5
+"""Length of the integral in sigmas."""
+LONGEST_PX = 1000
 TAPER = 0.25
 """Standard deviation of the weights along the line, as a share of its length."""
 STEP = 1.5
@@ -28,7 +31,7 @@ def oriented_line(
     image: ArrayLike,
     *,
     sigmas_px: Sequence[float] | None = None,
-    length: float = 21.0,
+    length: float | None = None,
     orientations: int = 12,
     polarity: Polarity = "bright",
     **options: Unpack[RidgeOptions],
@@ -43,8 +46,8 @@ def oriented_line(
         uint8, uint16 or float; log-compressed grey levels.
     sigmas_px : sequence of float, optional
         Scales across the line in px; 2 by default, which suits lines about 4 px thick.
-    length : float
-        Length of the integral, in px, or in mm where scales are given in mm.
+    length : float, optional
+        Length of the integral, in px, or in mm where scales are given in mm; 10.5 times each sigma by default.
     orientations : int
         Number of orientations over half a turn, even, 4 to 64. Longer and thinner lines need more:
         ``orientations >= length / sigma`` loses less than 5 %.
@@ -75,48 +78,49 @@ def oriented_line(
     ----------
     W. T. Freeman and E. H. Adelson, "The design and use of steerable filters", IEEE PAMI 13(9), 1991 (the profile).
     """
-    return _oriented_line(image, sigmas_px, length, orientations, polarity, options, full=False)[0]
+    return _oriented_line(image, sigmas_px, length, orientations, polarity, options, full=False).response
 
 
 def oriented_line_map(
     image: ArrayLike,
     *,
     sigmas_px: Sequence[float] | None = None,
-    length: float = 21.0,
+    length: float | None = None,
     orientations: int = 12,
     polarity: Polarity = "bright",
     **options: Unpack[RidgeOptions],
 ) -> RidgeMap:
     """Oriented line filter with orientation (between the steps, by a parabola) and scale; see `oriented_line`."""
-    return RidgeMap(*_oriented_line(image, sigmas_px, length, orientations, polarity, options, full=True))
+    return _oriented_line(image, sigmas_px, length, orientations, polarity, options, full=True)
 
 
 def _oriented_line(
     image: ArrayLike,
     sigmas_px: Sequence[float] | None,
-    length: float,
+    length: float | None,
     orientations: int,
     polarity: Polarity,
     options: RidgeOptions,
     *,
     full: bool,
-) -> list[F32]:
+) -> RidgeMap:
     found = scales(sigmas_px, options, SIGMAS_PX)
     sign, cut = sign_of(polarity), validate_number(options.get("truncate", 4.0), name="truncate", low=2, high=8)
     count = validate_count(orientations, name="orientations", low=4, high=64)
     if count % 2:
         raise InputError(f"orientations: expected an even number, got {orientations}")
-    half_length = validate_positive(length, name="length") / 2
+    lengths = [LENGTH * scale.given if length is None else validate_amount(length, name="length") for scale in found]
+    longest = max(n * max(s.axial_px, s.lateral_px) / s.given for n, s in zip(lengths, found, strict=True))
+    if longest > LONGEST_PX:
+        raise InputError(f"length: expected at most {LONGEST_PX} px, got {longest:g} px")
     angles = np.arange(count) * np.pi / count
     turns = np.stack([np.cos(2 * angles), np.sin(2 * angles)], axis=1).astype(np.float32)
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        response = planes[0]
+    def core(x: F32, response: F32, details: F32, threads: int) -> None:
         response[...] = 0
         x = without_mean(x)
-        details = np.zeros((2, *x.shape) if full else (2, 0, 0), np.float32)
-        for scale in found:
-            samples = line_samples(angles, half_length, scale)
+        for scale, extent in zip(found, lengths, strict=True):
+            samples = line_samples(angles, extent / 2, scale)
             hessian = hessian_of(x, scale, sign or np.float32(1), cut, threads)
             rows = partial(lines.line_rows, hessian, response, details, np.float32(scale.given), turns, *samples)
             run_slabs(rows, x.shape[0], threads, lines.TILE_ROWS)
@@ -124,13 +128,12 @@ def _oriented_line(
                 np.negative(hessian, out=hessian)
                 run_slabs(rows, x.shape[0], threads, lines.TILE_ROWS)
         if full:
-            turn = details[1] * np.float32(np.pi / count)
-            planes[1][...] = np.where(turn > np.float32(np.pi / 2), turn - np.float32(np.pi), turn)
-            planes[2][...] = details[0]
+            angle = details[1]  # still the number of the orientation
+            angle *= np.float32(np.pi / count)
+            np.subtract(angle, np.float32(np.pi), out=angle, where=angle > np.float32(np.pi / 2))
 
-    return run_filter(
-        image, core, without(options), made_for="log_compressed", gives="response", planes=3 if full else 1
-    )
+    response, details = ridge_planes(image, core, without(options), count=2 if full else 0)
+    return RidgeMap(response, *(details[::-1] if full else (response, response)))
 
 
 def line_samples(

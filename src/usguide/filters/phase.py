@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
 
-from usguide._validation import validate_number, validate_positive
+from usguide._validation import validate_number
 from usguide.errors import InputError
-from usguide.filters._common import F32, Common, median_in_place, run_filter, validate_count
+from usguide.filters._common import F32, Common, median_in_place, ridge_planes, validate_amount, validate_count
 from usguide.filters._kernels import phase
 from usguide.filters._kernels.ridges import finish_rows
 from usguide.filters._scales import Polarity, RidgeMap, Scale, sign_of
 from usguide.filters.ridges import hessian_of
 
+LONGEST_PX = 2000
+SHORT_PX = 64
 EPSILON = 0.01
 """Grey levels added to the amplitude, so that a picture without any has no symmetry."""
 RAYLEIGH_MEAN, RAYLEIGH_SIGMA = np.sqrt(np.pi / 2), np.sqrt((4 - np.pi) / 2)
@@ -69,15 +70,16 @@ def phase_symmetry(
     -----
     Log-Gabor ``exp(-log(f/f0)^2 / (2 log(k)^2))`` at each wavelength 1/f0; even part e, odd part o the length of e's Riesz
     transform (the monogenic signal); the sum over scales of ``max(e - o - T, 0)`` over that of ``sqrt(e^2 + o^2)``. The
-    Fourier transform takes the picture to be periodic: over two of the longest wavelengths, each side goes over smoothly
-    into the opposite one.
+    Fourier transform takes the picture to be periodic: over two of the longest wavelengths (at most the picture's size),
+    each side goes over smoothly into the opposite one. For both polarities |e| is added up over scales, which is not the
+    larger of the two.
 
     References
     ----------
     P. Kovesi, "Symmetry and asymmetry from local phase", Australian Joint Conf. on AI, 1997. M. Felsberg and G. Sommer,
     "The monogenic signal", IEEE Trans. Signal Process. 49(12), 2001.
     """
-    return _symmetry(image, wavelength_px, scales, ratio, bandwidth, noise, polarity, common, full=False)[0]
+    return _symmetry(image, wavelength_px, scales, ratio, bandwidth, noise, polarity, common, full=False).response
 
 
 def phase_symmetry_map(
@@ -92,7 +94,7 @@ def phase_symmetry_map(
     **common: Unpack[Common],
 ) -> RidgeMap:
     """Phase symmetry with orientation (of the even parts' Hessian) and wavelength in px; see `phase_symmetry`."""
-    return RidgeMap(*_symmetry(image, wavelength_px, scales, ratio, bandwidth, noise, polarity, common, full=True))
+    return _symmetry(image, wavelength_px, scales, ratio, bandwidth, noise, polarity, common, full=True)
 
 
 def _symmetry(
@@ -106,7 +108,7 @@ def _symmetry(
     common: Common,
     *,
     full: bool,
-) -> list[F32]:
+) -> RidgeMap:
     shortest = validate_number(wavelength_px, name="wavelength_px", low=3)
     count = validate_count(scales, name="scales", low=1, high=8)
     if validate_number(ratio, name="ratio") <= 1:
@@ -115,42 +117,43 @@ def _symmetry(
         raise InputError(f"bandwidth: expected a number between 0 and 1, got {bandwidth!r}")
     if isinstance(noise, str) and noise != "frame":
         raise InputError(f"noise: expected a number of grey levels or 'frame', got {noise!r}")
-    fixed = None if noise == "frame" else validate_number(noise, name="noise", low=0)
+    fixed = None if isinstance(noise, str) else validate_number(noise, name="noise", low=0)
     sign = sign_of(polarity)
     wavelengths = [shortest * ratio**k for k in range(count)]
+    if wavelengths[-1] > LONGEST_PX:
+        raise InputError(f"scales, ratio: expected wavelengths up to {LONGEST_PX} px, got {wavelengths[-1]:g} px")
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        bands = _Bands(x, int(np.ceil(2 * wavelengths[-1])), bandwidth, threads)
-        total, amplitude = np.zeros_like(x), np.zeros_like(x)
-        best, even_sum = (np.zeros_like(x), np.zeros_like(x)) if full else (None, None)
+    def core(x: F32, response: F32, details: F32, threads: int) -> None:
+        bands = _Bands(x, wavelengths[-1], bandwidth, threads)
+        response[...] = 0
+        amplitude, odd2 = np.zeros_like(x), np.empty_like(x)
+        best, even_sum = (np.zeros_like(x), np.zeros_like(x)) if full else (odd2, odd2)
         threshold = fixed
         for wavelength in wavelengths:
-            even, lateral, axial = bands.at(wavelength)
+            bands.odd_squared(wavelength, odd2)
+            even = bands.part(wavelength, phase.EVEN)
             if threshold is None:
-                threshold = _frame_noise(*(part[: x.shape[0], : x.shape[1]] for part in (even, lateral, axial)))
-            before = total.copy() if full else total
-            phase.add_scale(even, lateral, axial, total, amplitude, np.float32(threshold), sign)
-            if best is not None and even_sum is not None:
-                gain = total - before
-                planes[2][...] = np.where(
-                    gain > best, np.float32(wavelength), planes[2] if wavelength > shortest else 0
-                )
-                np.maximum(best, gain, out=best)
-                even_sum += even[: x.shape[0], : x.shape[1]]
-        np.divide(total, amplitude + np.float32(EPSILON), out=planes[0])
-        if even_sum is not None:
+                threshold = _frame_noise(even[: x.shape[0], : x.shape[1]], odd2)
+            limits = np.float32(threshold), sign
+            phase.add_scale(even, odd2, response, amplitude, *limits)
+            if full:
+                phase.keep_scale(even, odd2, *limits, np.float32(wavelength), best, details[0], even_sum)
+        amplitude += np.float32(EPSILON)
+        np.divide(response, amplitude, out=response)
+        if full:
             sigma = shortest / 6
-            details = hessian_of(even_sum, Scale(sigma, sigma, sigma), sign, 4.0, threads)
-            details[0] = planes[2]
-            finish_rows(planes[0], details, 0, x.shape[0])
-            planes[1][...], planes[2][...] = details[1], details[0]
+            hessian = hessian_of(even_sum, Scale(sigma, sigma, sigma), sign, 4.0, threads)
+            hessian[0] = details[0]
+            finish_rows(response, hessian, 0, x.shape[0])
+            details[...] = hessian[:2]
 
-    return run_filter(image, core, common, made_for="log_compressed", gives="response", planes=3 if full else 1)
+    response, details = ridge_planes(image, core, common, count=2 if full else 0)
+    return RidgeMap(response, *(details[::-1] if full else (response, response)))
 
 
-def _frame_noise(even: F32, lateral: F32, axial: F32) -> float:
+def _frame_noise(even: F32, odd2: F32) -> float:
     """Mean and two standard deviations of Rayleigh noise with the median amplitude of this scale."""
-    median = median_in_place(np.sqrt(even**2 + lateral**2 + axial**2))
+    median = median_in_place(np.sqrt(even**2 + odd2))
     return float(median / np.sqrt(np.log(4)) * (RAYLEIGH_MEAN + 2 * RAYLEIGH_SIGMA))
 
 
@@ -164,9 +167,13 @@ def _cross_over(padded: F32, size: int) -> None:
 class _Bands:
     """The even part and the two odd parts of a picture at any wavelength."""
 
-    def __init__(self, x: F32, beyond: int, bandwidth: float, threads: int) -> None:
+    def __init__(self, x: F32, longest_px: float, bandwidth: float, threads: int) -> None:
         self._threads = threads
-        h, w = self._size = tuple(fft.next_fast_len(n + beyond, real=True) for n in x.shape)
+        # Two wavelengths more on each axis, and for long ones no more than the picture's own size.
+        beyond = (int(np.ceil(min(2 * longest_px, max(n, 2 * SHORT_PX)))) for n in x.shape)
+        h, w = self._size = tuple(
+            fft.next_fast_len(n + more, real=True) for n, more in zip(x.shape, beyond, strict=True)
+        )
         padded = np.empty((h, w), np.float32)
         padded[: x.shape[0], : x.shape[1]] = x
         # The transform takes the picture to be periodic: let each side go over smoothly into the opposite one.
@@ -178,13 +185,17 @@ class _Bands:
         radius2 = self._fy[:, None] ** 2 + self._fx**2
         radius2[0, 0] = 1e-30
         self._log_radius = 0.5 * np.log(radius2)
-        self._inv_width = np.float32(1 / (2 * np.log(validate_positive(bandwidth, name="bandwidth")) ** 2))
+        self._inv_width = np.float32(1 / (2 * np.log(validate_amount(bandwidth, name="bandwidth")) ** 2))
 
-    def at(self, wavelength_px: float) -> tuple[F32, F32, F32]:
-        """Return even, lateral odd and axial odd part, with what was added on the far sides."""
-        return tuple(self._part(wavelength_px, part) for part in (phase.EVEN, phase.LATERAL, phase.AXIAL))  # type: ignore[return-value]
+    def odd_squared(self, wavelength_px: float, out: F32) -> None:
+        """Write the squared length of the odd part to `out`."""
+        inside = np.s_[: out.shape[0], : out.shape[1]]
+        np.square(self.part(wavelength_px, phase.LATERAL)[inside], out=out)
+        axial = self.part(wavelength_px, phase.AXIAL)[inside]
+        out += np.square(axial, out=axial)
 
-    def _part(self, wavelength_px: float, part: int) -> F32:
+    def part(self, wavelength_px: float, part: int) -> F32:
+        """Return the even, lateral odd or axial odd part, with what was added on the far sides."""
         centre = np.float32(-np.log(wavelength_px))
         work = np.empty_like(self._spectrum)
         frequencies = self._log_radius, self._fy, self._fx, self._odd_fy, self._odd_fx

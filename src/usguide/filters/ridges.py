@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from usguide._threads import run_slabs
-from usguide._validation import validate_number, validate_positive
+from usguide._validation import validate_number
 from usguide.errors import InputError
-from usguide.filters._common import F32, run_filter
+from usguide.filters._common import F32, ridge_planes, validate_amount
 from usguide.filters._kernels import ridges
 from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, half_gaussian, scales, sign_of, without
 
@@ -72,7 +72,7 @@ def frangi(
     ----------
     A. F. Frangi et al., "Multiscale vessel enhancement filtering", MICCAI 1998.
     """
-    return _frangi(image, sigmas_px, beta, c, polarity, options, full=False)[0]
+    return _frangi(image, sigmas_px, beta, c, polarity, options, full=False).response
 
 
 def frangi_map(
@@ -85,7 +85,7 @@ def frangi_map(
     **options: Unpack[RidgeOptions],
 ) -> RidgeMap:
     """Frangi's vesselness with the ridge's orientation and scale; see `frangi`."""
-    return RidgeMap(*_frangi(image, sigmas_px, beta, c, polarity, options, full=True))
+    return _frangi(image, sigmas_px, beta, c, polarity, options, full=True)
 
 
 def sato(
@@ -127,7 +127,7 @@ def sato(
     ----------
     Y. Sato et al., "Three-dimensional multi-scale line filter", Medical Image Analysis 2(2), 1998.
     """
-    return _sato(image, sigmas_px, polarity, options, full=False)[0]
+    return _sato(image, sigmas_px, polarity, options, full=False).response
 
 
 def sato_map(
@@ -138,7 +138,7 @@ def sato_map(
     **options: Unpack[RidgeOptions],
 ) -> RidgeMap:
     """Sato's ridge measure with the ridge's orientation and scale; see `sato`."""
-    return RidgeMap(*_sato(image, sigmas_px, polarity, options, full=True))
+    return _sato(image, sigmas_px, polarity, options, full=True)
 
 
 def jerman(
@@ -187,7 +187,7 @@ def jerman(
     ----------
     T. Jerman et al., "Enhancement of vascular structures in 3D and 2D angiographic images", IEEE TMI 35(9), 2016.
     """
-    return _jerman(image, sigmas_px, tau, lmax, polarity, options, full=False)[0]
+    return _jerman(image, sigmas_px, tau, lmax, polarity, options, full=False).response
 
 
 def jerman_map(
@@ -200,7 +200,7 @@ def jerman_map(
     **options: Unpack[RidgeOptions],
 ) -> RidgeMap:
     """Jerman's ridge measure with the ridge's orientation and scale; see `jerman`."""
-    return RidgeMap(*_jerman(image, sigmas_px, tau, lmax, polarity, options, full=True))
+    return _jerman(image, sigmas_px, tau, lmax, polarity, options, full=True)
 
 
 def _frangi(
@@ -212,22 +212,22 @@ def _frangi(
     options: RidgeOptions,
     *,
     full: bool,
-) -> list[F32]:
-    inv_beta = 1 / (2 * validate_positive(beta, name="beta") ** 2)
+) -> RidgeMap:
+    inv_beta = 1 / (2 * validate_amount(beta, name="beta") ** 2)
+    fixed = _number_or_frame(c, "c")
 
     def parameters(hessian: Callable[[], F32]) -> tuple[float, float]:
-        if c != "frame":
-            return inv_beta, 1 / (2 * _number_or_frame(c, "c") ** 2)
-        t, d, m = hessian()
-        half_norm = 0.5 * float(np.sqrt(2 * (t * t + d * d + m * m)).max())
-        return inv_beta, 1 / (2 * max(half_norm, LEAST_GREY) ** 2)
+        if fixed is not None:
+            return inv_beta, 1 / (2 * fixed**2)
+        half_norm = 0.5 * _largest(hessian(), lambda t, d, m: np.sqrt(2 * (t * t + d * d + m * m)))
+        return inv_beta, 1 / (2 * half_norm**2)
 
     return _planes(image, ridges.FRANGI, sigmas_px, polarity, parameters, options, full=full)
 
 
 def _sato(
     image: ArrayLike, sigmas_px: Sequence[float] | None, polarity: Polarity, options: RidgeOptions, *, full: bool
-) -> list[F32]:
+) -> RidgeMap:
     return _planes(image, ridges.SATO, sigmas_px, polarity, lambda _: (0.0, 0.0), options, full=full)
 
 
@@ -240,23 +240,30 @@ def _jerman(
     options: RidgeOptions,
     *,
     full: bool,
-) -> list[F32]:
+) -> RidgeMap:
     share = validate_number(tau, name="tau", low=0, high=1)
+    fixed = _number_or_frame(lmax, "lmax")
 
     def parameters(hessian: Callable[[], F32]) -> tuple[float, float]:
-        if lmax != "frame":
-            return share * _number_or_frame(lmax, "lmax"), 0.0
-        t, d, m = hessian()
-        largest = float(np.where(t < 0, np.sqrt(d * d + m * m) - t, 0).max())
-        return share * max(largest, LEAST_GREY), 0.0
+        top = fixed or _largest(hessian(), lambda t, d, m: np.where(t < 0, np.sqrt(d * d + m * m) - t, 0))
+        return share * top, 0.0
 
     return _planes(image, ridges.JERMAN, sigmas_px, polarity, parameters, options, full=full)
 
 
-def _number_or_frame(value: float | str, name: str) -> float:
+def _number_or_frame(value: float | str, name: str) -> float | None:
+    """Return a number of grey levels, or None for "frame"."""
+    if isinstance(value, str) and value == "frame":
+        return None
     if isinstance(value, str):
         raise InputError(f"{name}: expected a number of grey levels or 'frame', got {value!r}")
-    return validate_positive(value, name=name)
+    return validate_amount(value, name=name)
+
+
+def _largest(hessian: F32, measure: Callable[[F32, F32, F32], F32]) -> float:
+    """Return the largest value of a measure, worked out a few rows at a time to save memory."""
+    parts = (hessian[:, y : y + 64] for y in range(0, hessian.shape[1], 64))
+    return max(LEAST_GREY, *(float(measure(*part).max()) for part in parts))
 
 
 def _planes(
@@ -268,32 +275,26 @@ def _planes(
     options: RidgeOptions,
     *,
     full: bool,
-) -> list[F32]:
-    """Response, orientation and scale of one measure; `parameters` may ask for the Hessian of the whole frame."""
+) -> RidgeMap:
+    """One measure's response, and its orientation and scale if `full`; `parameters` may ask for the frame's Hessian."""
     found = scales(sigmas_px, options, SIGMAS_PX)
     sign, cut = sign_of(polarity), validate_number(options.get("truncate", 4.0), name="truncate", low=2, high=8)
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        response = planes[0]
+    def core(x: F32, response: F32, details: F32, threads: int) -> None:
         response[...] = 0
         x = without_mean(x)
-        # Orientation is worked out once at the end, from the Hessian of the scale that won.
-        details = np.zeros((3, *x.shape) if full else (3, 0, 0), np.float32)
         for scale in found:
             blur = half_gaussian(scale.axial_px, cut), half_gaussian(scale.lateral_px, cut)
             sigmas = np.float32(scale.axial_px), np.float32(scale.lateral_px)
             first, second = parameters(partial(hessian_of, x, scale, sign, cut, threads))
             measure = kind, np.float32(first), np.float32(second)
             rows = partial(ridges.ridge_rows, x, response, details, *blur, *sigmas, np.float32(scale.given), sign)
-            rows = partial(rows, *measure)
-            run_slabs(rows, x.shape[0], threads)
-        if full:
+            run_slabs(partial(rows, *measure), x.shape[0], threads)
+        if full:  # orientation is worked out once, from the Hessian of the scale that won
             run_slabs(partial(ridges.finish_rows, response, details), x.shape[0], threads)
-            planes[1][...], planes[2][...] = details[1], details[0]
 
-    return run_filter(
-        image, core, without(options), made_for="log_compressed", gives="response", planes=3 if full else 1
-    )
+    response, details = ridge_planes(image, core, without(options), count=3 if full else 0)
+    return RidgeMap(response, *(details[1::-1] if full else (response, response)))
 
 
 def without_mean(x: F32) -> F32:

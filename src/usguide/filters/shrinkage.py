@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Unpack
 
@@ -12,8 +11,16 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from usguide._threads import run_slabs
-from usguide._validation import validate_number, validate_positive
-from usguide.filters._common import F32, Common, median_in_place, run_filter, validate_count, validate_odd
+from usguide._validation import validate_number
+from usguide.filters._common import (
+    F32,
+    Common,
+    despeckled,
+    median_in_place,
+    validate_amount,
+    validate_count,
+    validate_odd,
+)
 from usguide.filters._kernels import diffusion
 from usguide.filters._kernels import wavelet as starlet
 
@@ -47,15 +54,15 @@ def median(image: ArrayLike, *, window_px: int = 5, **common: Unpack[Common]) ->
     size = validate_odd(window_px, name="window_px")
     are_bytes = getattr(image, "dtype", None) == np.uint8 and common.get("values") is None
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:  # noqa: ARG001  (OpenCV has threads of its own)
+    def core(x: F32, out: F32, threads: int) -> None:  # noqa: ARG001  (OpenCV has threads of its own)
         if are_bytes:
-            planes[0][...] = cv2.medianBlur(x.astype(np.uint8), size)
+            out[...] = cv2.medianBlur(x.astype(np.uint8), size)
         elif size <= OPENCV_MEDIAN_PX:
-            cv2.medianBlur(x, size, dst=planes[0])
+            cv2.medianBlur(x, size, dst=out)
         else:
-            ndimage.median_filter(x, size, mode="nearest", output=planes[0])
+            ndimage.median_filter(x, size, mode="nearest", output=out)
 
-    return run_filter(image, core, common, made_for="log_compressed")[0]
+    return despeckled(image, core, common, made_for="log_compressed")
 
 
 def wavelet(
@@ -105,10 +112,10 @@ def wavelet(
     """
     count = validate_count(levels, name="levels", low=1, high=8)
     factor = validate_number(threshold, name="threshold", low=0)
-    fixed = None if sigma_grey is None else validate_positive(sigma_grey, name="sigma_grey")
+    fixed = None if sigma_grey is None else validate_amount(sigma_grey, name="sigma_grey")
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
-        total, fine = planes[0], x
+    def core(x: F32, out: F32, threads: int) -> None:
+        total, fine = out, x
         total[...] = 0
         for level in range(count):
             coarse = np.empty_like(x)
@@ -119,7 +126,7 @@ def wavelet(
             fine = coarse
         total += fine
 
-    return run_filter(image, core, common, made_for="log_compressed")[0]
+    return despeckled(image, core, common, made_for="log_compressed")
 
 
 def _deviation(fine: F32, coarse: F32) -> float:
@@ -161,19 +168,19 @@ def tv(image: ArrayLike, *, weight: float = 22.0, iterations: int = 50, **common
     ----------
     A. Chambolle, "An algorithm for total variation minimization and applications", J. Math. Imaging Vis. 20, 2004.
     """
-    strength = np.float32(validate_positive(weight, name="weight"))
+    strength = np.float32(validate_amount(weight, name="weight"))
     n = validate_count(iterations, name="iterations", low=1)
 
-    def core(x: F32, planes: Sequence[F32], threads: int) -> None:
+    def core(x: F32, out: F32, threads: int) -> None:
         px, py = np.zeros_like(x), np.zeros_like(x)
         if threads == 1:
             for _ in range(n - 1):
                 diffusion.tv_step(x, px, py, strength)
         else:
             px, py = _tv_in_slabs(x, px, py, strength, n - 1, threads)
-        diffusion.tv_picture(x, px, py, planes[0])
+        diffusion.tv_picture(x, px, py, out)
 
-    return run_filter(image, core, common, made_for="log_compressed")[0]
+    return despeckled(image, core, common, made_for="log_compressed")
 
 
 TV_STEPS_TOGETHER = 8

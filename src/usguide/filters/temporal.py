@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from usguide._validation import ensure_float32, validate_number, validate_positive
-from usguide.filters._common import F32, validate_odd
+from usguide._validation import validate_number
+from usguide.filters._common import F32, ensure_picture, validate_amount, validate_odd
 from usguide.filters._kernels.temporal import persist_rows
 
 
@@ -35,8 +35,8 @@ class Persistence:
     """
 
     def __init__(self, *, time_constant_s: float = 0.2, gate_grey: float = 24.0, window_px: int = 5) -> None:
-        self._tau = validate_positive(time_constant_s, name="time_constant_s")
-        self._gate = validate_positive(gate_grey, name="gate_grey")
+        self._tau = validate_amount(time_constant_s, name="time_constant_s")
+        self._gate = validate_amount(gate_grey, name="gate_grey")
         self._window = validate_odd(window_px, name="window_px")
         self.reset()
 
@@ -64,10 +64,9 @@ class Persistence:
         InvalidFrameError, InputError
             Not an image, or not a time; the state stays as it was.
         """
-        x = ensure_float32(image)
-        time_s = validate_number(timestamp_s, name="timestamp_s")
-        passed = time_s - self._time_s
-        self._time_s = time_s
+        x = ensure_picture(image)
+        time_s = validate_number(timestamp_s, name="timestamp_s", low=-1e12, high=1e12)
+        passed, self._time_s = time_s - self._time_s, time_s
         if self._mean is None or self._mean.shape != x.shape or not 0 < passed <= 10 * self._tau:
             self._mean = x.copy()
             return x.copy()

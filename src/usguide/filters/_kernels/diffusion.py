@@ -64,6 +64,15 @@ def srad_step(a: F32, b: F32, step: np.float32, q0: np.float32) -> None:
 
 
 @kernel
+def squared_variation_rows(mean: F32, variance: F32, out: F32, y0: int, y1: int) -> None:
+    """``Ci^2 = variance / mean^2``; `out` may be either."""
+    for i in range(y0, y1):
+        m, v, o = mean[i], variance[i], out[i]
+        for j in range(o.size):
+            o[j] = v[j] / (m[j] * m[j] + np.float32(1e-30))
+
+
+@kernel
 def dpad_coefficient_rows(ci2: F32, out: F32, cu2: np.float32, y0: int, y1: int) -> None:
     """``c = (1 + 1 / Ci^2) / (1 + 1 / Cu^2)``, clamped to 0..1; `out` may be `ci2`."""
     gain = cu2 / (np.float32(1) + cu2)

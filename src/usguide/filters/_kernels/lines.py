@@ -94,13 +94,13 @@ def line_rows(
     """Raise `response` where the best orientation's line integral is larger.
 
     `double_angles` (N, 2) holds cosine and sine of twice each orientation; `rows` and `columns` (N, K) are its samples,
-    `weights` (K) theirs. `details` (2, H, W), or (2, 0, 0) if unwanted, takes `label` and the orientation's number, with
+    `weights` (K) theirs. `details` (2, H, W), or (0, H, W) if unwanted, takes `label` and the orientation's number, with
     a fraction from a parabola through its neighbours.
     """
     w = response.shape[1]
     count = double_angles.shape[0]
     reach_y, reach_x = max(rows.max(), -rows.min()), max(columns.max(), -columns.min())
-    full = details.shape[1] > 0
+    full = details.shape[0] > 0
     tiles = np.empty((2, TILE_ROWS + 2 * reach_y, TILE_COLUMNS + 2 * reach_x), np.float32)
     number = np.empty(TILE_COLUMNS, np.float32)
     best, best_n = np.empty((2, TILE_ROWS, TILE_COLUMNS), np.float32)

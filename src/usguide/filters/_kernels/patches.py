@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from usguide._jit import kernel
-from usguide.filters._kernels.basics import F32, exp_negative, repeat_ends, sum_window
+from usguide.filters._kernels.basics import F32, exp_negative, sum_window
 
 TILE_ROWS, TILE_COLUMNS = 32, 256
 """Tiles start at multiples of these, so that a pixel's sums do not depend on the slab. Slabs begin there too."""
@@ -105,30 +105,6 @@ def nlm_rows(padded: F32, out: F32, patch: int, reach: int, scale: np.float32, y
                 o, t, s = out[top + i, left : left + width], total[i], weights[i]
                 for j in range(width):
                     o[j] = t[j] / s[j]
-
-
-@kernel
-def moments_rows(x: F32, mean: F32, variance: F32, r: int, y0: int, y1: int) -> None:
-    """Mean and variance in the window of each pixel, worked out in float64: ratios of small variances decide."""
-    h, w = x.shape
-    inverse = 1 / (2 * r + 1) ** 2
-    columns, sums = np.empty((2, w + 2 * r)), np.empty((2, w))
-    for i in range(y0, y1):
-        columns[:], sums[:] = 0, 0
-        s, q = columns[0, r : r + w], columns[1, r : r + w]
-        for d in range(-r, r + 1):
-            row = x[min(max(i + d, 0), h - 1)]
-            for j in range(w):
-                v = np.float64(row[j])
-                s[j] += v
-                q[j] += v * v
-        for k in range(2):
-            repeat_ends(columns[k], r)
-            for t in range(2 * r + 1):
-                sums[k] += columns[k, t : t + w]
-        for j in range(w):
-            m = sums[0, j] * inverse
-            mean[i, j], variance[i, j] = m, max(sums[1, j] * inverse - m * m, 0)
 
 
 @kernel

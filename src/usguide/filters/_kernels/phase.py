@@ -77,22 +77,30 @@ def band_pass(
 
 
 @kernel
-def _add_row(a: F32, b: F32, c: F32, total: F32, amplitude: F32, noise: np.float32, sign: np.float32) -> None:
+def _add_row(even: F32, odd2: F32, total: F32, amplitude: F32, noise: np.float32, sign: np.float32) -> None:
     for j in range(total.size):
-        odd2 = b[j] * b[j] + c[j] * c[j]
-        e = abs(a[j]) if sign == np.float32(0) else sign * a[j]
-        total[j] += max(e - np.sqrt(odd2) - noise, np.float32(0))
-        amplitude[j] += np.sqrt(a[j] * a[j] + odd2)
+        e = abs(even[j]) if sign == np.float32(0) else sign * even[j]
+        total[j] += max(e - np.sqrt(odd2[j]) - noise, np.float32(0))
+        amplitude[j] += np.sqrt(even[j] * even[j] + odd2[j])
 
 
 @kernel
-def add_scale(
-    even: F32, lateral: F32, axial: F32, total: F32, amplitude: F32, noise: np.float32, sign: np.float32
-) -> None:
-    """Add max(e - o - T, 0) and sqrt(e^2 + o^2) of one scale; `sign` 1 bright, -1 dark, 0 both.
-
-    The parts may have more rows and columns than `total`.
-    """
+def add_scale(even: F32, odd2: F32, total: F32, amplitude: F32, noise: np.float32, sign: np.float32) -> None:
+    """Add max(e - o - T, 0) and sqrt(e^2 + o^2) of one scale; `sign` 1 bright, -1 dark, 0 both; `even` may be larger."""
     w = total.shape[1]
     for i in range(total.shape[0]):
-        _add_row(even[i, :w], lateral[i, :w], axial[i, :w], total[i], amplitude[i], noise, sign)
+        _add_row(even[i, :w], odd2[i], total[i], amplitude[i], noise, sign)
+
+
+@kernel
+def keep_scale(
+    even: F32, odd2: F32, noise: np.float32, sign: np.float32, label: np.float32, best: F32, labels: F32, even_sum: F32
+) -> None:
+    """Keep `label` where this scale's max(e - o - T, 0) is the largest so far, and add up the even parts."""
+    for i in range(best.shape[0]):
+        for j in range(best.shape[1]):
+            v = even[i, j]
+            even_sum[i, j] += v
+            gain = (abs(v) if sign == np.float32(0) else sign * v) - np.sqrt(odd2[i, j]) - noise
+            if gain > best[i, j]:
+                best[i, j], labels[i, j] = gain, label

@@ -72,7 +72,8 @@ def _jerman_row(trace: F32, difference: F32, mixed: F32, out: F32, least: np.flo
         ridge = ridge if t < np.float32(0) else np.float32(0)
         p = max(ridge, least)
         total = ridge + p + np.float32(1e-30)
-        v = np.float32(27) * ridge * ridge * (p - ridge) / (total * total * total)
+        part = ridge / total
+        v = np.float32(27) * part * part * (p - ridge) / total
         out[j] = np.float32(1) if ridge + ridge >= p and ridge > np.float32(0) else v
 
 
@@ -95,7 +96,7 @@ def ridge_rows(
 ) -> None:
     """Raise `response` where this scale's measure is larger.
 
-    `details` (3, H, W), or (3, 0, 0) if unwanted, takes `label` and the Hessian's difference and mixed term there.
+    `details` (3, H, W), or (0, H, W) if unwanted, takes `label` and the Hessian's difference and mixed term there.
     """
     h, w = x.shape
     ring, hessian = np.empty((3, w), np.float32), np.empty((4, w), np.float32)
@@ -116,7 +117,7 @@ def ridge_rows(
             _sato_row(trace, difference, mixed, value)
         else:
             _jerman_row(trace, difference, mixed, value, first)
-        if details.shape[1] > 0:
+        if details.shape[0] > 0:
             keep_where_larger(value, response[k], labels, details[0, k])
             keep_where_larger(value, response[k], difference, details[1, k])
             keep_where_larger(value, response[k], mixed, details[2, k])

@@ -1,14 +1,28 @@
-"""Filters on the mean and variance of a square window: Lee, Kuan, enhanced Lee, Frost, guided; and Ci^2 itself."""
+"""Filters on the mean and variance of a square window: Lee, Kuan, enhanced Lee, Frost, guided; and both themselves.
+
+Sums are of the type of `like`, an empty array: float32, or float64 where small variances matter, or where a few very
+bright pixels would leave their rounding in the running sums after they have left the window.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from usguide._jit import kernel
 from usguide.filters._kernels.basics import F32, exp_negative, repeat_ends, sum_window
 
+Sums = NDArray[np.float32] | NDArray[np.float64]
 RESTART_ROWS = 32
 """Running sums start afresh at rows that divide by this, so that rounding does not pile up. Slabs begin there."""
+
+
+@kernel
+def _inverse(like: Sums, r: int) -> Any:
+    """1 over the number of pixels in a window, in the type of `like`."""
+    return like.dtype.type(1) / like.dtype.type((2 * r + 1) ** 2)
 
 
 @kernel
@@ -16,18 +30,20 @@ def _running_sums(x: F32, i: int, r: int, sums: F32) -> None:
     """Sum x and x^2 down the window of row `i`, a column each, from those of row ``i - 1``."""
     h, w = x.shape
     s, q = sums[0, r : r + w], sums[1, r : r + w]
+    zero = sums.dtype.type(0)  # what is added to it has its type
     if i % RESTART_ROWS == 0:
-        s[:] = np.float32(0)
-        q[:] = np.float32(0)
+        s[:] = zero
+        q[:] = zero
         for d in range(-r, r + 1):
             row = x[min(max(i + d, 0), h - 1)]
             for j in range(w):
-                s[j] += row[j]
-                q[j] += row[j] * row[j]
+                a = row[j] + zero
+                s[j] += a
+                q[j] += a * a
     else:
         enters, leaves = x[min(i + r, h - 1)], x[max(i - r - 1, 0)]
         for j in range(w):
-            a, b = enters[j], leaves[j]
+            a, b = enters[j] + zero, leaves[j] + zero
             s[j] += a - b
             q[j] += (a - b) * (a + b)
     repeat_ends(sums[0], r)
@@ -63,10 +79,10 @@ def _linear_row_of_seven(
 
 
 @kernel
-def linear_rows(x: F32, out: F32, r: int, cu2: np.float32, gain: np.float32, y0: int, y1: int) -> None:
+def linear_rows(x: F32, out: F32, r: int, cu2: np.float32, gain: np.float32, like: Sums, y0: int, y1: int) -> None:
     """Lee (`gain` 1) and Kuan (`gain` 1 / (1 + Cu^2)): ``m + w (I - m)``, ``w = gain (1 - Cu^2 / Ci^2)``."""
-    sums, both = np.empty((2, x.shape[1] + 2 * r), np.float32), np.empty((2, x.shape[1]), np.float32)
-    total, squares, inverse = both[0], both[1], np.float32(1) / np.float32((2 * r + 1) ** 2)
+    sums, both = np.empty((2, x.shape[1] + 2 * r), like.dtype), np.empty((2, x.shape[1]), like.dtype)
+    total, squares, inverse = both[0], both[1], _inverse(like, r)
     for i in range(y0, y1):
         row, o = x[i], out[i]
         if r == 3:
@@ -80,39 +96,41 @@ def linear_rows(x: F32, out: F32, r: int, cu2: np.float32, gain: np.float32, y0:
 
 @kernel
 def enhanced_lee_rows(
-    x: F32, out: F32, r: int, cu: np.float32, cmax: np.float32, damping: np.float32, y0: int, y1: int
+    x: F32, out: F32, r: int, cu: np.float32, cmax: np.float32, damping: np.float32, like: Sums, y0: int, y1: int
 ) -> None:
     """Enhanced Lee: the mean up to Cu, the pixel from Cmax, between them a weight that falls exponentially."""
-    sums, both = np.empty((2, x.shape[1] + 2 * r), np.float32), np.empty((2, x.shape[1]), np.float32)
-    total, squares, inverse = both[0], both[1], np.float32(1) / np.float32((2 * r + 1) ** 2)
+    sums, both = np.empty((2, x.shape[1] + 2 * r), like.dtype), np.empty((2, x.shape[1]), like.dtype)
+    total, squares, inverse = both[0], both[1], _inverse(like, r)
     for i in range(y0, y1):
         window_sums_row(x, i, r, sums, total, squares)
         row, o = x[i], out[i]
         for j in range(row.size):
             m = total[j] * inverse
-            ci = np.sqrt(max(squares[j] * inverse - m * m, np.float32(0))) / (abs(m) + np.float32(1e-30))
+            ci = np.float32(np.sqrt(max(squares[j] * inverse - m * m, np.float32(0))) / (abs(m) + np.float32(1e-30)))
             rise = max(ci - cu, np.float32(0))
             weight = exp_negative(-damping * rise / max(cmax - ci, np.float32(1e-6)))
             weight = weight if ci < cmax else np.float32(0)
-            o[j] = row[j] + weight * (m - row[j])
+            o[j] = row[j] + weight * (np.float32(m) - row[j])
 
 
 @kernel
-def frost_rows(x: F32, padded: F32, out: F32, r: int, damping: np.float32, y0: int, y1: int) -> None:
+def frost_rows(x: F32, padded: F32, out: F32, r: int, damping: np.float32, like: Sums, y0: int, y1: int) -> None:
     """Frost: a mean weighted by exp(-K Ci^2 d); `padded` is `x` with `r` edge pixels repeated on each side.
 
     Pixels at one distance share a weight, so a window of 7 x 7 takes nine exponentials.
     """
     w = x.shape[1]
-    sums, four_rows = np.empty((2, w + 2 * r), np.float32), np.empty((4, w), np.float32)
-    decay, squares, total, total_weight = four_rows[0], four_rows[1], four_rows[2], four_rows[3]
-    inverse = np.float32(1) / np.float32((2 * r + 1) ** 2)
+    sums, both = np.empty((2, w + 2 * r), like.dtype), np.empty((2, w), like.dtype)
+    sum_, squares, inverse = both[0], both[1], _inverse(like, r)
+    three_rows = np.empty((3, w), np.float32)
+    decay, total, total_weight = three_rows[0], three_rows[1], three_rows[2]
     for i in range(y0, y1):
-        window_sums_row(x, i, r, sums, decay, squares)
+        window_sums_row(x, i, r, sums, sum_, squares)
         row, o = x[i], out[i]
         for j in range(w):
-            m2 = decay[j] * decay[j] * inverse * inverse
-            decay[j] = -damping * max(squares[j] * inverse - m2, np.float32(0)) / (m2 + np.float32(1e-30))
+            m2 = sum_[j] * sum_[j] * inverse * inverse
+            ci2 = np.float32(max(squares[j] * inverse - m2, np.float32(0)) / (m2 + np.float32(1e-30)))
+            decay[j] = -damping * ci2
             total[j] = row[j]
             total_weight[j] = np.float32(1)
         for a in range(1, r + 1):
@@ -138,24 +156,24 @@ def frost_rows(x: F32, padded: F32, out: F32, r: int, damping: np.float32, y0: i
 
 
 @kernel
-def squared_variation_rows(x: F32, out: F32, r: int, shift: np.float32, y0: int, y1: int) -> None:
-    """Ci^2 = variance / mean^2 of ``x + shift`` in the window of each pixel; small numbers in `x` keep more digits."""
-    sums, both = np.empty((2, x.shape[1] + 2 * r), np.float32), np.empty((2, x.shape[1]), np.float32)
-    total, squares, inverse = both[0], both[1], np.float32(1) / np.float32((2 * r + 1) ** 2)
+def moments_rows(x: F32, mean: F32, variance: F32, r: int, like: Sums, y0: int, y1: int) -> None:
+    """Mean and variance in the window of each pixel."""
+    sums, both = np.empty((2, x.shape[1] + 2 * r), like.dtype), np.empty((2, x.shape[1]), like.dtype)
+    total, squares, inverse = both[0], both[1], _inverse(like, r)
     for i in range(y0, y1):
         window_sums_row(x, i, r, sums, total, squares)
-        o = out[i]
-        for j in range(o.size):
+        n, v = mean[i], variance[i]
+        for j in range(n.size):
             m = total[j] * inverse
-            v, m = max(squares[j] * inverse - m * m, np.float32(0)), m + shift
-            o[j] = v / (m * m + np.float32(1e-30))
+            n[j] = m
+            v[j] = max(squares[j] * inverse - m * m, np.float32(0))
 
 
 @kernel
-def guide_rows(x: F32, slope: F32, offset: F32, r: int, eps: np.float32, y0: int, y1: int) -> None:
+def guide_rows(x: F32, slope: F32, offset: F32, r: int, eps: np.float32, like: Sums, y0: int, y1: int) -> None:
     """Guided filter, first half: the line ``slope x + offset`` that fits each window."""
-    sums, both = np.empty((2, x.shape[1] + 2 * r), np.float32), np.empty((2, x.shape[1]), np.float32)
-    total, squares, inverse = both[0], both[1], np.float32(1) / np.float32((2 * r + 1) ** 2)
+    sums, both = np.empty((2, x.shape[1] + 2 * r), like.dtype), np.empty((2, x.shape[1]), like.dtype)
+    total, squares, inverse = both[0], both[1], _inverse(like, r)
     for i in range(y0, y1):
         window_sums_row(x, i, r, sums, total, squares)
         s, o = slope[i], offset[i]
