@@ -126,7 +126,8 @@ def main() -> int:
         result, ms = timed(call, image, repeats=REPEATS)
         caption = f"{title}  {ms:.1f} ms" if options.times and title != "unfiltered" else title
         pictures.append(tile(result, caption, ridge=ridge))
-    if not cv2.imwrite(str(options.out), arranged(pictures), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if options.out.suffix.lower() in (".jpg", ".jpeg") else []
+    if not cv2.imwrite(str(options.out), arranged(pictures), quality):
         sys.exit(f"--out: expected a path that can be written, got {options.out}")
     print(f"{options.out}: {len(pictures)} tiles of {image.shape[0]} x {image.shape[1]} px")
     return 0
