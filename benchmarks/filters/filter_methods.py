@@ -42,32 +42,45 @@ RIDGES = ("frangi", "sato", "jerman", "oriented_line", "phase_symmetry")
 
 ENVELOPE = {"values": ("log_compressed",)}
 """Has a filter that was made for the envelope undo the log compression before and redo it after."""
+_WINDOWS = (5, 7, 9, 11, 13, 15, 17)
 _LOCAL: list[dict[str, Sequence[Any]]] = [
-    {"window_px": (5, 7, 11), "cu": (0.12, 0.25, 0.35)},
-    {"window_px": (5, 7, 11), "cu": (0.35, 0.52, 0.7), **ENVELOPE},
+    {"window_px": _WINDOWS, "cu": (0.12, 0.16, 0.25, 0.35)},
+    {"window_px": _WINDOWS, "cu": (0.25, 0.3, 0.35, 0.4, 0.45, 0.52, 0.6, 0.7), **ENVELOPE},
+]
+_DIFFUSION: list[dict[str, Sequence[Any]]] = [
+    {"iterations": (10, 20, 30), "time_step": (0.2, 0.4, 0.7), "window_px": (5, 7, 9, 11, 13, 15)},
+    {"iterations": (10, 20, 30), "time_step": (0.2, 0.4, 0.7), "window_px": (5, 7, 9, 11, 13, 15), **ENVELOPE},
 ]
 GRID: dict[str, list[dict[str, Sequence[Any]]]] = {
-    YARDSTICK: [{"sigma_px": (0.8, 1.2, 1.6, 2.0, 3.0, 4.0, 5.0)}],
+    YARDSTICK: [{"sigma_px": (0.8, 1.2, 1.6, 2.0, 2.5, 3.0, 4.0, 5.0)}],
     "median": [{"window_px": (3, 5, 7, 9, 11)}],
     "lee": _LOCAL,
-    "enhanced_lee": _LOCAL,
+    "enhanced_lee": [{**axes, "damping": (0.5, 1.0, 2.0, 4.0, 8.0)} for axes in _LOCAL],
     "kuan": _LOCAL,
     "frost": [
-        {"window_px": (5, 7, 11), "damping": (0.5, 2.0, 8.0)},
-        {"window_px": (5, 7, 11), "damping": (0.5, 2.0, 8.0), **ENVELOPE},
+        {"window_px": _WINDOWS, "damping": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0)},
+        {"window_px": _WINDOWS, "damping": (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 8.0), **ENVELOPE},
     ],
     "srad": [
-        {"iterations": (15, 30, 60, 120), "q0": (0.1, 0.2, 0.5)},
-        {"iterations": (15, 30, 60, 120), "q0": (0.35, 0.5, 1.0), **ENVELOPE},
+        {"iterations": (8, 15, 30, 60), "time_step": (0.2, 0.4, 0.7), "q0": (0.1, 0.16, 0.2, 0.5)},
+        {
+            "iterations": (8, 15, 30, 60),
+            "time_step": (0.2, 0.4, 0.7),
+            "q0": (0.2, 0.25, 0.3, 0.35, 0.5, 1.0),
+            **ENVELOPE,
+        },
     ],
-    "dpad": [{"iterations": (10, 30, 60)}, {"iterations": (10, 30, 60, 90), **ENVELOPE}],
-    "osrad": [{"iterations": (10, 20, 60)}, {"iterations": (10, 20, 60), **ENVELOPE}],
-    "obnlm": [{"h": (3.0, 5.0, 8.0, 12.0)}, {"h": (8.0, 14.0, 20.0, 30.0, 45.0), **ENVELOPE}],
-    "nlm": [{"h": (8.0, 16.0, 24.0, 36.0), "search_px": (11, 21)}],
-    "bilateral": [{"window_px": (7, 11), "sigma_grey": (20.0, 40.0, 80.0, 160.0)}],
-    "guided": [{"window_px": (5, 7, 11), "sigma_grey": (10.0, 20.0, 40.0, 80.0)}],
-    "wavelet": [{"levels": (2, 3, 4), "threshold": (1.0, 2.0, 3.0)}],
-    "tv": [{"weight": (6.0, 12.0, 25.0, 50.0, 100.0)}],
+    "dpad": _DIFFUSION,
+    "osrad": _DIFFUSION,
+    "obnlm": [
+        {"h": (3.0, 5.0, 8.0, 10.0, 12.0, 13.0, 14.0, 17.0, 20.0)},
+        {"h": (8.0, 12.0, 14.0, 20.0, 30.0, 45.0), **ENVELOPE},
+    ],
+    "nlm": [{"h": (8.0, 16.0, 20.0, 24.0, 26.0, 28.0, 36.0), "search_px": (7, 11, 21, 31)}],
+    "bilateral": [{"window_px": (7, 9, 11, 13), "sigma_grey": (20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 160.0)}],
+    "guided": [{"window_px": (3, 5, 7, 9, 11), "sigma_grey": (10.0, 20.0, 30.0, 40.0, 50.0, 80.0, 120.0)}],
+    "wavelet": [{"levels": (1, 2, 3, 4), "threshold": (0.5, 0.75, 0.9, 1.0, 1.25, 2.0, 3.0)}],
+    "tv": [{"weight": (6.0, 12.0, 18.0, 20.0, 22.0, 25.0, 50.0, 100.0)}],
 }
 """What tuning tries: every combination of each entry. Options a filter does not have are reported and left out."""
 

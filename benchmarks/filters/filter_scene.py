@@ -24,6 +24,8 @@ SHAPE = (320, 360)
 DYNAMIC_RANGE_DB = 60.0
 WHITE_DB = 25.0
 """White is this far above the mean of tissue: tissue is displayed at 60 - 25 = 35 dB of 60."""
+DARKER_DB = 10.0
+"""The darker pictures have tissue this much lower: 25 dB of 60."""
 SPREAD_PX = (1.2, 2.0)
 """Standard deviation (axial, lateral) of the point-spread function: speckle some 3 x 5 px large."""
 NOISE_DB = -32.0
@@ -57,8 +59,8 @@ class Layout:
         Pixels of the true boundary, one in each row.
     strip : ndarray of bool
         Where edges are scored: rows and columns about the boundary, with nothing else in them.
-    core, beside : ndarray of bool
-        The thin line, and bands 7 to 14 px beside it.
+    core, near, beside : ndarray of bool
+        The thin line, and bands 4 to 8 px and 7 to 14 px beside it.
     """
 
     truth: F32
@@ -68,6 +70,7 @@ class Layout:
     boundary: Mask
     strip: Mask
     core: Mask
+    near: Mask
     beside: Mask
 
 
@@ -115,9 +118,9 @@ def _spread() -> tuple[F32, F32, float, float]:
     return power, echo, gain, 10 ** (NOISE_DB / 10)
 
 
-def compress(envelope: F32) -> F32:
+def compress(envelope: F32, white_db: float = WHITE_DB) -> F32:
     """Log-compress an envelope whose mean in tissue is sqrt(pi) / 2."""
-    return log_compress(envelope, dynamic_range_db=DYNAMIC_RANGE_DB, reference=10 ** (WHITE_DB / 20))
+    return log_compress(envelope, dynamic_range_db=DYNAMIC_RANGE_DB, reference=10 ** (white_db / 20))
 
 
 @cache
@@ -147,12 +150,13 @@ def layout() -> Layout:
         boundary=boundary,
         strip=strip,
         core=middle & (across <= 1),
+        near=middle & (across >= 4) & (across <= 8),
         beside=middle & (across >= 7) & (across <= 14),
     )
 
 
-def render(seed: int) -> F32:
-    """Return the picture of a seed: grey levels 0..255, float32."""
+def render(seed: int, *, white_db: float = WHITE_DB) -> F32:
+    """Return the picture of a seed: grey levels 0..255, float32; a higher `white_db` makes it darker."""
     rng = np.random.default_rng(seed)
     amplitude, _ = _maps()
     _, echo, gain, noise = _spread()
@@ -163,4 +167,4 @@ def render(seed: int) -> F32:
 
     real, imaginary = gaussian(amplitude)
     noise_real, noise_imaginary = gaussian(np.full(SHAPE, np.sqrt(noise), np.float32))
-    return compress(np.hypot(real + echo + noise_real, imaginary + noise_imaginary))
+    return compress(np.hypot(real + echo + noise_real, imaginary + noise_imaginary), white_db)

@@ -11,11 +11,14 @@ import cv2
 import numpy as np
 from filter_methods import F32, Options, describe, filtered, grid_of, timed, usable
 from filter_scene import (
+    DARKER_DB,
     DYNAMIC_RANGE_DB,
     SHAPE,
     STEP_DB,
     TEST_SEEDS,
     TUNING_SEEDS,
+    WHITE_DB,
+    Mask,
     layout,
     render,
 )
@@ -33,6 +36,8 @@ MAX_LINE_LOSS_DB = 3.0
 
 EVEN_ENL = 15.0
 """Filters are compared at this much smoothing; unfiltered speckle has 3.7."""
+EVEN_NEAR_ENL = 10.0
+"""And this much beside the thin line: a filter that leaves all about it as it is does not keep it, but does not filter."""
 
 
 class Track(Protocol):
@@ -50,6 +55,7 @@ class Scores:
     psnr_db: float
     ssim: float
     enl: float
+    near_enl: float
     gcnr: float
     fom: float
     line_loss_db: float
@@ -75,6 +81,11 @@ def line_contrast_db(image: F32) -> float:
     return float(image[at.core].mean() - image[at.beside].mean()) * DB_PER_LEVEL
 
 
+def looks(image: F32, where: Mask) -> float:
+    """Equivalent number of looks of the envelope."""
+    return enl(log_decompress(image[where], dynamic_range_db=DYNAMIC_RANGE_DB))
+
+
 def score(result: F32, picture: F32, ms: float = float("nan")) -> Scores:
     """Score a filtered picture; `picture` is what went into the filter."""
     at = layout()
@@ -84,7 +95,8 @@ def score(result: F32, picture: F32, ms: float = float("nan")) -> Scores:
     return Scores(
         psnr_db=psnr_db(shown, at.truth),
         ssim=ssim(shown, at.truth),
-        enl=enl(log_decompress(shown[at.flat], dynamic_range_db=DYNAMIC_RANGE_DB)),
+        enl=looks(shown, at.flat),
+        near_enl=looks(shown, at.near),
         gcnr=gcnr(shown[at.cyst], shown[at.ring]),
         fom=pratt_figure_of_merit(canny(shown)[strip], at.boundary[strip]),
         line_loss_db=line_contrast_db(picture) - line_contrast_db(shown),
@@ -102,7 +114,10 @@ class Tuned:
     careful : mapping or None
         Highest SSIM that keeps the thin line (`MAX_LINE_LOSS_DB`); where none does, the least loss.
     even : mapping or None
-        Least line loss at an ENL of at least `EVEN_ENL`; None where no options smooth that much.
+        Least line loss at an ENL of at least `EVEN_ENL`, and `EVEN_NEAR_ENL` beside the line; None where no options
+        smooth that much.
+    as_is : mapping or None
+        The same, out of the options that filter log-compressed values as they are.
     strong : mapping or None
         Highest SSIM, whatever becomes of the line.
     refused : tuple of str
@@ -111,6 +126,7 @@ class Tuned:
 
     careful: Options | None
     even: Options | None
+    as_is: Options | None
     strong: Options | None
     refused: tuple[str, ...]
 
@@ -126,15 +142,17 @@ def tune(method: str) -> Tuned:
         results = [np.clip(filtered(p, method, options), 0, 255) for p in pictures]
         similarity = float(np.mean([ssim(r, layout().truth) for r in results]))
         losses = [line_contrast_db(p) - line_contrast_db(r) for p, r in zip(pictures, results, strict=True)]
-        looks = float(np.mean([enl(log_decompress(r[layout().flat])) for r in results]))
-        tried.append((similarity, float(np.mean(losses)), looks, options))
+        flat, near = (float(np.mean([looks(r, where) for r in results])) for where in (layout().flat, layout().near))
+        tried.append((similarity, float(np.mean(losses)), flat >= EVEN_ENL and near >= EVEN_NEAR_ENL, options))
     if not tried:
-        return Tuned(None, None, None, tuple(refused))
+        return Tuned(None, None, None, None, tuple(refused))
     keeps = [t for t in tried if t[1] <= MAX_LINE_LOSS_DB] or [min(tried, key=lambda t: t[1])]
-    smooth = [t for t in tried if t[2] >= EVEN_ENL]
+    smooth = [t for t in tried if t[2]]
+    as_is = [t for t in smooth if "values" not in t[-1]]
     return Tuned(
         careful=max(keeps, key=lambda t: t[0])[-1],
         even=min(smooth, key=lambda t: t[1])[-1] if smooth else None,
+        as_is=min(as_is, key=lambda t: t[1])[-1] if as_is else None,
         strong=max(tried, key=lambda t: t[0])[-1],
         refused=tuple(refused),
     )
@@ -156,14 +174,25 @@ def _evaluate(method: str, options: Options, pictures: Sequence[F32]) -> list[Sc
 
 
 def _row(name: str, options: Options, scored: Sequence[Scores]) -> list[str]:
-    digits = {"psnr_db": 1, "ssim": 3, "enl": 1, "gcnr": 2, "fom": 2, "line_loss_db": 1, "shift_db": 1}
+    digits = {"psnr_db": 1, "ssim": 3, "enl": 1, "near_enl": 1, "gcnr": 2, "fom": 2, "line_loss_db": 1, "shift_db": 1}
     values = [spread([getattr(s, n) for s in scored], d) for n, d in digits.items()]
     ms = sorted(s.ms for s in scored)
     return [name, describe(options), *values, f"{ms[len(ms) // 2]:.1f}"]
 
 
 COLUMNS = (
-    *("filter", "options", "PSNR dB", "SSIM", "ENL", "gCNR -6 dB cyst", "edge FOM", "line loss dB", "level shift dB"),
+    *(
+        "filter",
+        "options",
+        "PSNR dB",
+        "SSIM",
+        "ENL",
+        "ENL by the line",
+        "gCNR -6 dB cyst",
+        "edge FOM",
+        "line loss dB",
+        "level shift dB",
+    ),
     "ms",
 )
 
@@ -176,7 +205,8 @@ def rendered_reports(track: Track, methods: Sequence[str], tuned: Mapping[str, T
     default.note = (
         f"Line loss: contrast of the thin line in the unfiltered picture minus that in the filtered one (the truth "
         f"itself: {score(layout().truth, test[0]).line_loss_db:.1f}, for the mean of speckle's dB lies under the dB of "
-        f"its mean). Level shift: flat tissue against the truth. ms: median, one thread."
+        f"its mean). ENL by the line: 4 to 8 px beside it. Level shift: flat tissue against the truth. "
+        "ms: median, one thread."
     )
     others = f"chosen on {len(TUNING_SEEDS)} other seeds out of a small grid: highest SSIM"
     careful = Report(f"Careful options ({about})", COLUMNS, f"Options {others} at a line loss of at most ")
@@ -184,7 +214,8 @@ def rendered_reports(track: Track, methods: Sequence[str], tuned: Mapping[str, T
     even = Report(f"Even options ({about})", COLUMNS)
     even.note = (
         f"Equal smoothing: options chosen on {len(TUNING_SEEDS)} other seeds out of a small grid, least line loss at an "
-        f"ENL of at least {EVEN_ENL:g}. Here alone do line loss and edges compare the filters rather than their strength."
+        f"ENL of at least {EVEN_ENL:g}, and {EVEN_NEAR_ENL:g} by the line. Here alone do line loss and edges compare the "
+        "filters rather than their strength."
     )
     strong = Report(f"Strong options ({about})", COLUMNS, f"Options {others}, whatever becomes of the thin line.")
     for method in track(methods, "rendered pictures"):
@@ -196,3 +227,32 @@ def rendered_reports(track: Track, methods: Sequence[str], tuned: Mapping[str, T
         if options.refused:
             strong.note += f" Not taken by {method}: {'; '.join(options.refused)}."
     return [default, careful, even, strong]
+
+
+def gain_report(track: Track, methods: Sequence[str], tuned: Mapping[str, Tuned]) -> Report:
+    """Return the table of what becomes of a filter when the picture is darker than the one it was tuned on."""
+    usual = [render(seed) for seed in TEST_SEEDS]
+    darker = [render(seed, white_db=WHITE_DB + DARKER_DB) for seed in TEST_SEEDS]
+    report = Report(
+        f"Gain (the rendered pictures, and the same with tissue {DARKER_DB:g} dB darker)",
+        ("filter", "options", "ENL", "ENL darker", "line loss dB", "line loss dB darker"),
+    )
+    report.note = (
+        "Default options; then those with the least line loss at the smoothing of the even options, first out of all that "
+        "filter the values as they are, then out of all. Chosen on the usual pictures, other seeds."
+    )
+    for method in track(methods, "gain"):
+        choices: list[Options] = [{}]
+        for more in (tuned[method].as_is, tuned[method].even):
+            choices += [more] if more is not None and more not in choices else []
+        for options in choices:
+            results = [[filtered(p, method, options) for p in pictures] for pictures in (usual, darker)]
+            flat = [spread([looks(np.clip(r, 0, 255), layout().flat) for r in rs], 1) for rs in results]
+            loss = [
+                spread(
+                    [line_contrast_db(p) - line_contrast_db(np.clip(r, 0, 255)) for p, r in zip(ps, rs, strict=True)], 1
+                )
+                for ps, rs in zip((usual, darker), results, strict=True)
+            ]
+            report.rows.append([method, describe(options), *flat, *loss])
+    return report

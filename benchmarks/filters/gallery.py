@@ -1,9 +1,10 @@
-"""Show every filter on one real frame: despecklers, then ridge filters, each with its time.
+"""Show every filter on one frame: despecklers, then ridge filters.
 
-The frame is a public recording (set `biopsy-needle`, frame 45): an in-plane biopsy needle. Only the image region is
-used, so nothing burnt in by the scanner is shown. It is resampled to 0.1 mm/px; all filters run at their default
-options, the ridge filters on the picture as it is, without despeckling. Grey levels of despecklers are shown as they
-are; a ridge filter's response is scaled to its own 99.5th percentile, for display only.
+By default the frame is one of the rendered phantom that ships, cut to its needle, fascia and nerve. With `--recording` it
+is a public recording (set `biopsy-needle`, frame 45): an in-plane biopsy needle, resampled to 0.1 mm/px; only the image
+region is used, so nothing burnt in by the scanner is shown. All filters run at their default options, the ridge filters
+on the picture as it is, without despeckling. Grey levels of despecklers are shown as they are; a ridge filter's response
+is scaled to its own 99.5th percentile, for display only.
 """
 
 from __future__ import annotations
@@ -27,13 +28,25 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 
 from usguide._threads import set_opencv_threads  # noqa: E402
+from usguide.phantoms import shipped_path  # noqa: E402
 
+PHANTOM, PHANTOM_FRAME = "inplane-fascia", 52
+PHANTOM_REGION = (24, 52, 216, 188)
 FILE = "biopsy-needle/45.png"
 REGION = (368, 111, 647, 590)
 MM_PER_PX, TARGET_MM_PER_PX = 0.0593, 0.1
 COLUMNS = 5
-CAPTION_PX, MARGIN_PX = 24, 4
+CAPTION_PX, MARGIN_PX = 24, 6
+JPEG_QUALITY = 92
 REPEATS = 3
+
+
+def phantom_frame() -> F32:
+    """Return part of a frame of the rendered phantom that ships."""
+    with np.load(shipped_path(PHANTOM)) as stored:
+        frame = stored["frames"][PHANTOM_FRAME]
+    x, y, w, h = PHANTOM_REGION
+    return np.asarray(frame[y : y + h, x : x + w], dtype=np.float32)
 
 
 def read_frame(data: Path) -> F32:
@@ -88,10 +101,13 @@ def main() -> int:
     folder = os.environ.get("USGUIDE_DATA_DIR")
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="example:\n  python benchmarks/filters/gallery.py --data ~/recordings --out gallery.png\n",
+        epilog="examples:\n  python benchmarks/filters/gallery.py --out gallery.png\n"
+        "  python benchmarks/filters/gallery.py --recording --data ~/recordings --times --out gallery.jpg\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True, help="the picture to write")
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="the picture to write, .png or .jpg")
+    parser.add_argument("--recording", action="store_true", help="the recorded frame rather than the rendered one")
+    parser.add_argument("--times", action="store_true", help="say in the captions how long each filter takes")
     parser.add_argument(
         "--data",
         metavar="DIR",
@@ -100,19 +116,20 @@ def main() -> int:
         help="folder of the public recordings, with biopsy-needle in it (default: USGUIDE_DATA_DIR)",
     )
     options = parser.parse_args()
-    if options.data is None:
-        parser.error("--data: expected the folder of the public recordings; give it or set USGUIDE_DATA_DIR")
+    if options.recording and options.data is None:
+        parser.error("--recording: give the folder of the public recordings with --data, or set USGUIDE_DATA_DIR")
     set_opencv_threads(1)
-    image, console = read_frame(options.data), Console(stderr=True)
+    image, console = read_frame(options.data) if options.recording else phantom_frame(), Console(stderr=True)
     pictures = []
     for title, call, ridge in track(list(tiles()), "filters", console=console, transient=True):
         call(image)  # compile
         result, ms = timed(call, image, repeats=REPEATS)
-        caption = title if title == "unfiltered" else f"{title}  {ms:.1f} ms"
+        caption = f"{title}  {ms:.1f} ms" if options.times and title != "unfiltered" else title
         pictures.append(tile(result, caption, ridge=ridge))
-    if not cv2.imwrite(str(options.out), arranged(pictures)):
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if options.out.suffix.lower() in (".jpg", ".jpeg") else []
+    if not cv2.imwrite(str(options.out), arranged(pictures), quality):
         sys.exit(f"--out: expected a path that can be written, got {options.out}")
-    print(f"{options.out}: {len(pictures)} tiles, {image.shape[0]} x {image.shape[1]} px at {TARGET_MM_PER_PX:g} mm/px")
+    print(f"{options.out}: {len(pictures)} tiles of {image.shape[0]} x {image.shape[1]} px")
     return 0
 
 

@@ -1,16 +1,18 @@
 """Quality of the despecklers, and what they cost.
 
-Three suites, each with its own table:
+Four suites, each with its own table:
 
   rendered     pictures with known speckle-free truth: PSNR, SSIM, ENL, gCNR, edges, the thin line, milliseconds;
                at default options, and at three sets that are tuned on other seeds: 'careful' keeps a thin line,
                'even' smooths every filter alike, 'strong' has the highest SSIM
+  gain         the same pictures with darker tissue: which options depend on the brightness
   recordings   cysts on public recordings of phantoms: gCNR and ENL, in boxes read by eye
   needle       the whole pipeline on rendered phantoms: tip error and recall with each despeckler
 
 How to read it: PSNR, SSIM and ENL rise with smoothing alone, so a filter is better than another only where it keeps
-more of the line and the edges at the same ENL ('even'). 'gaussian blur' is no filter of the library but the yardstick
-for that. Contrast-to-noise ratios are not given: compressing the grey scale raises them. gCNR does not have that flaw.
+more of the line and the edges at the same ENL ('even'). A filter that leaves all about a bright line as it is keeps the
+line too: see 'ENL by the line'. 'gaussian blur' is no filter of the library but the yardstick for that.
+Contrast-to-noise ratios are not given: compressing the grey scale raises them. gCNR does not have that flaw.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 from filter_methods import available  # noqa: E402  (thread counts are read at import)
 from filter_needle import needle_report  # noqa: E402
 from filter_recordings import recordings_report  # noqa: E402
-from filter_scores import rendered_reports, tune_all  # noqa: E402
+from filter_scores import gain_report, rendered_reports, tune_all  # noqa: E402
 from filter_tables import Report  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
@@ -36,7 +38,7 @@ from rich.progress import track  # noqa: E402
 import usguide as ug  # noqa: E402
 from usguide._threads import set_opencv_threads  # noqa: E402
 
-SUITES = ("rendered", "recordings", "needle")
+SUITES = ("rendered", "gain", "recordings", "needle")
 EXAMPLES = """examples:
   python benchmarks/filters/quality.py                            every suite (recordings where they are found)
   python benchmarks/filters/quality.py --suite rendered --methods none,median,srad
@@ -91,6 +93,8 @@ def main() -> int:
 
     if "rendered" in options.suite:
         add(*rendered_reports(progress, options.methods, tuned))
+    if "gain" in options.suite:
+        add(gain_report(progress, options.methods, tuned))
     if "recordings" in options.suite:
         answer = recordings_report(progress, options.methods, tuned, options.data)
         if isinstance(answer, str):
