@@ -81,9 +81,7 @@ def srad(image, iterations=30, time_step=0.2, q0=0.5, rho=0.0, floor=1.0):
 
 def dpad_coefficient(x, window_px):
     ci2 = np.maximum(variation2(*moments(x, window_px)), 1e-20)
-    cu2 = np.median(ci2)
-    if cu2 < 1e-9:  # most of it is flat
-        cu2 = np.median(ci2[ci2 > 1e-9]) if (ci2 > 1e-9).any() else 1e-30
+    cu2 = max(np.median(ci2), 1e-30)
     return np.clip((1 + 1 / ci2) / (1 + 1 / cu2), 0, 1)
 
 

@@ -14,6 +14,9 @@ from usguide.errors import InvalidFrameError
 COLOUR_TOLERANCE = 0.12
 """Channels that differ by more than this share of full scale are a coloured overlay, not an echo."""
 
+DB_PER_NEPER = 20 / np.log(10)
+"""Decibels of an amplitude ratio of e."""
+
 _FULL_SCALE = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}
 
 
@@ -83,12 +86,15 @@ def log_compress(envelope: ArrayLike, *, dynamic_range_db: float = 60.0, referen
     """
     dynamic_range = validate_positive(dynamic_range_db, name="dynamic_range_db")
     ratio = np.asarray(envelope, dtype=np.float32) / np.float32(validate_positive(reference, name="reference"))
-    level_db = 20 * np.log10(np.maximum(ratio, np.float32(1e-12)))
-    return np.asarray(np.clip(255 * (1 + level_db / dynamic_range), 0, 255), dtype=np.float32)
+    # Natural logarithms and exponentials: NumPy vectorises those of float32.
+    grey = np.log(np.maximum(ratio, np.float32(1e-12)))
+    grey *= np.float32(255 * DB_PER_NEPER / dynamic_range)
+    grey += np.float32(255)
+    return np.asarray(np.clip(grey, 0, 255), dtype=np.float32)
 
 
 def log_decompress(grey: ArrayLike, *, dynamic_range_db: float = 60.0, reference: float = 1.0) -> NDArray[np.float32]:
     """Undo `log_compress` (what was clipped stays clipped)."""
     dynamic_range = validate_positive(dynamic_range_db, name="dynamic_range_db")
-    level_db = (np.asarray(grey, dtype=np.float32) / 255 - 1) * dynamic_range
-    return np.asarray(validate_positive(reference, name="reference") * 10 ** (level_db / 20), dtype=np.float32)
+    level = (np.asarray(grey, dtype=np.float32) / np.float32(255) - 1) * np.float32(dynamic_range / DB_PER_NEPER)
+    return np.asarray(np.float32(validate_positive(reference, name="reference")) * np.exp(level), dtype=np.float32)

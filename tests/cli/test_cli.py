@@ -246,7 +246,16 @@ def test_despeckle_keeps_the_kind_of_the_input(tmp_path):
     stack = np.stack([first, first])
     np.savez(tmp_path / "a.npz", frames=stack, spacing_mm=[0.1, 0.2], timestamps_s=[0.0, 0.3])
     done = usguide(
-        "despeckle", tmp_path / "a.npz", "--out", tmp_path / "b.npz", "--roi", "10,20,200,100", "-s", "iterations=3"
+        "despeckle",
+        tmp_path / "a.npz",
+        "--out",
+        tmp_path / "b.npz",
+        "--roi",
+        "10,20,200,100",
+        "-m",
+        "srad",
+        "-s",
+        "iterations=3",
     )
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "b.npz") as written:

@@ -152,7 +152,9 @@ def info(
 
 @app.command(
     epilog="Examples:\n\nusguide despeckle --list\n\n"
-    "usguide despeckle scan.mp4 --out smooth.mp4 --method srad -s iterations=20\n\n"
+    "usguide despeckle scan.mp4 --out smooth.mp4\n\n"
+    "usguide despeckle scan.mp4 --out smooth.mp4 --method nlm -s h=20\n\n"
+    "usguide despeckle scan.mp4 --out smooth.mp4 --method srad -s q0=0.35 -s values=log_compressed\n\n"
     f"{NOTICE}"
 )
 def despeckle(
@@ -162,7 +164,10 @@ def despeckle(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="PATH", help="folder, or a .png, .mp4 or .npz file")
     ] = None,
-    method: Annotated[str, typer.Option("--method", "-m", help="see --list")] = "srad",
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", help="see --list; by default Lee on the envelope", show_default=False),
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--set", "-s", metavar="NAME=VALUE", help="an option of the method; repeatable")
     ] = None,

@@ -25,7 +25,9 @@ Grey = NDArray[np.uint8]
 
 
 def list_methods() -> None:
-    """Print every method with a line on what it does."""
+    """Print every method with a line on what it does, and its options."""
+    chosen = " ".join(f"{key}={value}" for key, value in filters.RECOMMENDED_OPTIONS.items())
+    console().print(f"by default   {filters.RECOMMENDED_METHOD} with --set {chosen}", soft_wrap=True)
     for name, method in filters.DESPECKLE_METHODS.items():
         options = " ".join(f"{key}={value}" for key, value in method.options.items())
         console().print(f"{name:13s}{method.what}; expects {method.made_for.replace('_', '-')} values", soft_wrap=True)
@@ -36,7 +38,7 @@ def list_methods() -> None:
 def run_despeckle(
     inputs: list[str],
     out: Path | None,
-    method: str,
+    method: str | None,
     options: list[str],
     region: tuple[int, int, int, int] | None,
     full_scale: float | None,
@@ -71,19 +73,22 @@ def run_despeckle(
         console().print(f"{written}" + (f"  ({bad} bad frames left out)" if bad else ""), soft_wrap=True)
 
 
-def _parse_options(options: list[str]) -> dict[str, float]:
-    parsed: dict[str, float] = {}
+def _parse_options(options: list[str]) -> dict[str, float | str]:
+    parsed: dict[str, float | str] = {}
     for text in options:
-        name, _, value = text.partition("=")
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise InputError(f"--set: expected NAME=VALUE, got {text!r}")
         try:
             number = float(value)
         except ValueError:
-            raise InputError(f"--set: expected NAME=NUMBER, got {text!r}") from None
-        parsed[name.strip()] = int(number) if number == int(number) else number
+            parsed[name] = value  # a word: the filter says if it does not know it
+        else:
+            parsed[name] = int(number) if number.is_integer() else number
     return parsed
 
 
-def _despeckled(frame: Frame, method: str, options: dict[str, float]) -> Grey:
+def _despeckled(frame: Frame, method: str | None, options: dict[str, float | str]) -> Grey:
     h, w = frame.shape
     x, y, w, h = frame.region or (0, 0, w, h)
     grey, _ = to_grey(frame.pixels[y : y + h, x : x + w], frame.full_scale)

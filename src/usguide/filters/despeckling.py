@@ -44,7 +44,7 @@ class DespeckleMethod:
 
 
 DESPECKLE_METHODS: dict[str, DespeckleMethod] = {
-    "srad": DespeckleMethod(srad, "diffusion that stops at edges; the usual choice (Yu and Acton 2002)", "envelope"),
+    "srad": DespeckleMethod(srad, "diffusion that stops at edges (Yu and Acton 2002)", "envelope"),
     "dpad": DespeckleMethod(dpad, "SRAD with window statistics, finds the speckle level (2006)", "envelope"),
     "osrad": DespeckleMethod(osrad, "SRAD that always smooths along structure; keeps thin lines (2007)", "envelope"),
     "lee": DespeckleMethod(lee, "mean where flat, pixel where varied; fastest (Lee 1980)", "envelope"),
@@ -58,19 +58,25 @@ DESPECKLE_METHODS: dict[str, DespeckleMethod] = {
     "wavelet": DespeckleMethod(wavelet, "takes away small details of each scale (Starck 2007)", "log_compressed"),
     "tv": DespeckleMethod(tv, "total variation: flat areas, sharp edges (Chambolle 2004)", "log_compressed"),
     "median": DespeckleMethod(median, "median of a square window; removes bright points", "log_compressed"),
-    "none": DespeckleMethod(none, "no despeckling", "log_compressed"),
+    "none": DespeckleMethod(none, "no despeckling", "log_compressed"),  # or any other
 }
 
 
-def despeckle(image: ArrayLike, *, method: str = "srad", **options: Any) -> F32:
+RECOMMENDED_METHOD = "lee"
+RECOMMENDED_OPTIONS: dict[str, Any] = {"window_px": 13, "cu": 0.45, "values": "log_compressed"}
+"""What suits 8-bit B-mode in real time: the reasons are in docs/filters-quality.md."""
+
+
+def despeckle(image: ArrayLike, *, method: str | None = None, **options: Any) -> F32:
     """Despeckle by the name of a method; `options` are that filter's own and those of `Common`.
 
     Parameters
     ----------
     image : array_like, shape (H, W)
-        uint8, uint16 or float.
-    method : str
-        One of `DESPECKLE_METHODS`.
+        uint8, uint16 or float; by default log-compressed grey levels of 0 to 255.
+    method : str, optional
+        One of `DESPECKLE_METHODS`. By default Lee's filter with a wide window, on the envelope: the log compression is
+        undone, with 60 dB unless `dynamic_range_db` says otherwise, and redone.
     **options
         Of that filter: see ``DESPECKLE_METHODS[method].options``; and values, dynamic_range_db, region, mask, threads,
         out.
@@ -82,9 +88,11 @@ def despeckle(image: ArrayLike, *, method: str = "srad", **options: Any) -> F32:
     Raises
     ------
     InputError
-        Unknown method or option.
+        Unknown method or option; values outside 0 to 255 where they are converted.
     """
-    if method not in DESPECKLE_METHODS:
+    if method is None:
+        method, options = RECOMMENDED_METHOD, RECOMMENDED_OPTIONS | options
+    if str(method) not in DESPECKLE_METHODS:
         raise InputError(f"method: expected one of {', '.join(DESPECKLE_METHODS)}, got {method!r}")
     known = set(DESPECKLE_METHODS[method].options) | set(Common.__annotations__)
     if unknown := sorted(set(options) - known):

@@ -26,8 +26,6 @@ from usguide.filters._kernels import diffusion, windows
 
 STEPS_TOGETHER = 6
 """Iterations that a slab makes before it takes its neighbours' rows again."""
-FLAT = 1e-9
-"""Squared coefficient of variation below which a window holds no speckle."""
 ROWS_LOST_A_STEP = 2
 """A step reads two rows beyond a slab, so that many at its edge are wrong after it."""
 
@@ -165,7 +163,8 @@ def dpad(
     Notes
     -----
     ``I += dt/4 div(c grad I)``, ``c = (1 + 1/Ci^2) / (1 + 1/Cu^2)`` clamped to 0..1; Cu^2 is the median of Ci^2 over the
-    image at each iteration; where that is 0, since most of the image is flat, over what is not flat.
+    image at each iteration. Where half of the frame is flat, as around a sector, that is 0 and nothing is smoothed: give
+    the sector as `mask`, or its box as `region`.
 
     References
     ----------
@@ -196,9 +195,6 @@ def _dpad_coefficients(a: F32, c: F32, scratch: F32, r: int, threads: int) -> No
     run_slabs(partial(diffusion.squared_variation_rows, scratch, c, c), h, threads)
     np.copyto(scratch, c)
     cu2 = median_in_place(scratch)
-    if cu2 < FLAT:  # half the frame is flat, as around a sector: the level is that of the rest
-        speckled = c[c > FLAT]
-        cu2 = median_in_place(speckled) if speckled.size else 0.0
     run_slabs(partial(diffusion.dpad_coefficient_rows, c, c, np.float32(cu2)), h, threads)
 
 
@@ -249,7 +245,7 @@ def osrad(
     -----
     ``I += dt/4 div(c_n (grad I . n) n + c_t (grad I . t) t)`` with n across and t along the structure, from the smoothed
     structure tensor; c_n is that of `dpad`. Fluxes are taken half a pixel from the centre. A point has no direction:
-    there both are their mean.
+    there both are their mean. As for `dpad`, give a sector on black as `mask`.
 
     References
     ----------
