@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Unpack
 
 import numpy as np
@@ -12,12 +13,11 @@ from usguide._validation import validate_number
 from usguide.errors import InputError
 from usguide.filters._common import F32, Common, median_in_place, ridge_planes, validate_amount, validate_count
 from usguide.filters._kernels import phase
-from usguide.filters._kernels.ridges import finish_rows
 from usguide.filters._scales import Polarity, RidgeMap, Scale, sign_of
-from usguide.filters.ridges import hessian_of
+from usguide.filters.ridges import hessian_of, without_mean
 
 LONGEST_PX = 2000
-SHORT_PX = 64
+SHORT_PX = 128
 EPSILON = 0.01
 """Grey levels added to the amplitude, so that a picture without any has no symmetry."""
 RAYLEIGH_MEAN, RAYLEIGH_SIGMA = np.sqrt(np.pi / 2), np.sqrt((4 - np.pi) / 2)
@@ -70,7 +70,7 @@ def phase_symmetry(
     -----
     Log-Gabor ``exp(-log(f/f0)^2 / (2 log(k)^2))`` at each wavelength 1/f0; even part e, odd part o the length of e's Riesz
     transform (the monogenic signal); the sum over scales of ``max(e - o - T, 0)`` over that of ``sqrt(e^2 + o^2)``. The
-    Fourier transform takes the picture to be periodic: over two of the longest wavelengths (at most the picture's size),
+    Fourier transform takes the picture to be periodic: over two of the longest wavelengths (at most half of the picture),
     each side goes over smoothly into the opposite one. For both polarities |e| is added up over scales, which is not the
     larger of the two.
 
@@ -93,7 +93,7 @@ def phase_symmetry_map(
     polarity: Polarity = "bright",
     **common: Unpack[Common],
 ) -> RidgeMap:
-    """Phase symmetry with orientation (of the even parts' Hessian) and wavelength in px; see `phase_symmetry`."""
+    """Phase symmetry with the wavelength in px that responded most, and its orientation; see `phase_symmetry`."""
     return _symmetry(image, wavelength_px, scales, ratio, bandwidth, noise, polarity, common, full=True)
 
 
@@ -127,7 +127,8 @@ def _symmetry(
         bands = _Bands(x, wavelengths[-1], bandwidth, threads)
         response[...] = 0
         amplitude, odd2 = np.zeros_like(x), np.empty_like(x)
-        best, even_sum = (np.zeros_like(x), np.zeros_like(x)) if full else (odd2, odd2)
+        # Of a map, the second detail is the largest gain so far, until it becomes the orientation.
+        label, best = details if full else (odd2, odd2)
         threshold = fixed
         for wavelength in wavelengths:
             bands.odd_squared(wavelength, odd2)
@@ -137,18 +138,27 @@ def _symmetry(
             limits = np.float32(threshold), sign
             phase.add_scale(even, odd2, response, amplitude, *limits)
             if full:
-                phase.keep_scale(even, odd2, *limits, np.float32(wavelength), best, details[0], even_sum)
+                phase.keep_scale(even, odd2, *limits, np.float32(wavelength), best, label)
         amplitude += np.float32(EPSILON)
         np.divide(response, amplitude, out=response)
         if full:
-            sigma = shortest / 6
-            hessian = hessian_of(even_sum, Scale(sigma, sigma, sigma), sign, 4.0, threads)
-            hessian[0] = details[0]
-            finish_rows(response, hessian, 0, x.shape[0])
-            details[...] = hessian[:2]
+            del bands, even, amplitude, odd2  # what comes takes as much
+            _orient(x, response, details, sign, wavelengths, threads)
 
     response, details = ridge_planes(image, core, common, count=2 if full else 0)
     return RidgeMap(response, *(details[::-1] if full else (response, response)))
+
+
+def _orient(x: F32, response: F32, details: F32, sign: np.float32, wavelengths: Sequence[float], threads: int) -> None:
+    """Replace `details[1]` by the orientation of the Hessian at a quarter of the wavelength that `details[0]` names."""
+    label, angle = details
+    x = without_mean(x)
+    label[response == 0] = 0
+    for wavelength in wavelengths:
+        sigma = wavelength / 4
+        hessian = hessian_of(x, Scale(sigma, sigma, sigma), sign, 4.0, threads)
+        phase.orient_scale(hessian, label, np.float32(wavelength), angle)
+    angle[label == 0] = 0
 
 
 def _frame_noise(even: F32, odd2: F32) -> float:
@@ -169,8 +179,8 @@ class _Bands:
 
     def __init__(self, x: F32, longest_px: float, bandwidth: float, threads: int) -> None:
         self._threads = threads
-        # Two wavelengths more on each axis, and for long ones no more than the picture's own size.
-        beyond = (int(np.ceil(min(2 * longest_px, max(n, 2 * SHORT_PX)))) for n in x.shape)
+        # Two wavelengths more on each axis, and for long ones no more than half of the picture's own size.
+        beyond = (int(np.ceil(min(2 * longest_px, max(n / 2, SHORT_PX)))) for n in x.shape)
         h, w = self._size = tuple(
             fft.next_fast_len(n + more, real=True) for n, more in zip(x.shape, beyond, strict=True)
         )
@@ -201,4 +211,6 @@ class _Bands:
         frequencies = self._log_radius, self._fy, self._fx, self._odd_fy, self._odd_fx
         spectrum, out = self._spectrum.view(np.float32), work.view(np.float32)
         phase.band_pass(spectrum, *frequencies, centre, self._inv_width, part, out)
-        return np.asarray(fft.irfft2(work, s=self._size, overwrite_x=True, workers=self._threads))
+        # In two steps, of which the first works in place: irfft2 would take a copy.
+        work = fft.ifft(work, axis=0, overwrite_x=True, workers=self._threads)
+        return np.asarray(fft.irfft(work, n=self._size[1], axis=1, workers=self._threads))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from usguide._jit import kernel
-from usguide.filters._kernels.basics import F32, exp_negative
+from usguide.filters._kernels.basics import F32, exp_negative, half_angle
 
 EVEN, LATERAL, AXIAL = 0, 1, 2
 
@@ -94,13 +94,21 @@ def add_scale(even: F32, odd2: F32, total: F32, amplitude: F32, noise: np.float3
 
 @kernel
 def keep_scale(
-    even: F32, odd2: F32, noise: np.float32, sign: np.float32, label: np.float32, best: F32, labels: F32, even_sum: F32
+    even: F32, odd2: F32, noise: np.float32, sign: np.float32, label: np.float32, best: F32, labels: F32
 ) -> None:
-    """Keep `label` where this scale's max(e - o - T, 0) is the largest so far, and add up the even parts."""
+    """Keep `label` where this scale's max(e - o - T, 0) is the largest so far."""
     for i in range(best.shape[0]):
         for j in range(best.shape[1]):
             v = even[i, j]
-            even_sum[i, j] += v
             gain = (abs(v) if sign == np.float32(0) else sign * v) - np.sqrt(odd2[i, j]) - noise
             if gain > best[i, j]:
                 best[i, j], labels[i, j] = gain, label
+
+
+@kernel
+def orient_scale(hessian: F32, labels: F32, label: np.float32, angle: F32) -> None:
+    """Write the direction along the ridge where `labels` is `label`; `hessian` as `ridges.hessian_row` makes it."""
+    for i in range(angle.shape[0]):
+        for j in range(angle.shape[1]):
+            if labels[i, j] == label:
+                angle[i, j] = half_angle(hessian[2, i, j], hessian[1, i, j])
