@@ -102,7 +102,7 @@ def test_order_and_polarity_of_ridges(name, image, sigmas):
     np.testing.assert_array_equal(run(name, image, sigmas_px=sigmas), run(name, image, sigmas_px=(4.0, 2.5, 1.5)))
     bright, dark, both = (run(name, image, polarity=p) for p in ("bright", "dark", "both"))
     close(np.maximum(bright, dark), both)
-    close(run(name, 255 - image), dark)
+    close(run(name, 255 - image), dark, 1e-3)  # rounded differently, twice
 
 
 @pytest.mark.parametrize("name", ["frangi", "sato", "jerman", "oriented_line", "phase_symmetry"])

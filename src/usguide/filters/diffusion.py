@@ -24,7 +24,7 @@ from usguide.filters._common import (
 )
 from usguide.filters._kernels import diffusion, windows
 
-STEPS_TOGETHER = 6
+STEPS_TOGETHER = 10
 """Iterations that a slab makes before it takes its neighbours' rows again."""
 ROWS_LOST_A_STEP = 2
 """A step reads two rows beyond a slab, so that many at its edge are wrong after it."""
@@ -87,14 +87,16 @@ def srad(
 
     def core(x: F32, out: F32, threads: int) -> None:
         a, b = _lifted(x, level), out
-        slabs = row_slabs(x.shape[0], threads)
-        together = n if len(slabs) == 1 else STEPS_TOGETHER
-        for first in range(0, n, max(together, 1)):
-            levels = [np.float32(q * np.exp(-decay * t)) for t in range(first, min(first + together, n))]
-            if len(slabs) == 1:
-                a, b = _srad_steps(a, b, levels, step)
-            else:
-                run_slabs(partial(_srad_slab, a, b, levels, step), x.shape[0], threads)
+        levels = [np.float32(q * np.exp(-decay * t)) for t in range(n)]
+        if threads == 1:
+            a, b = _srad_steps(a, b, levels, step)
+        else:
+            slabs = row_slabs(x.shape[0], threads)
+            most = max(y1 - y0 for y0, y1 in slabs) + 2 * ROWS_LOST_A_STEP * STEPS_TOGETHER
+            work = {y0: np.empty((2, most, x.shape[1]), np.float32) for y0, _ in slabs}
+            for first in range(0, n, STEPS_TOGETHER):
+                some = levels[first : first + STEPS_TOGETHER]
+                run_slabs(partial(_srad_slab, a, b, some, step, work), x.shape[0], threads)
                 a, b = b, a
         np.subtract(a, level, out=out)
 
@@ -108,12 +110,15 @@ def _srad_steps(a: F32, b: F32, levels: list[np.float32], step: np.float32) -> t
     return a, b
 
 
-def _srad_slab(a: F32, b: F32, levels: list[np.float32], step: np.float32, y0: int, y1: int) -> None:
+def _srad_slab(
+    a: F32, b: F32, levels: list[np.float32], step: np.float32, work: dict[int, F32], y0: int, y1: int
+) -> None:
     """Rows ``y0..y1`` of `b` from `a`: the slab with a margin, of which each step makes two more rows useless."""
     margin = ROWS_LOST_A_STEP * len(levels)
     top, bottom = max(y0 - margin, 0), min(y1 + margin, a.shape[0])
-    work = a[top:bottom].copy()
-    done, _ = _srad_steps(work, np.empty_like(work), levels, step)
+    first, second = work[y0][:, : bottom - top]
+    diffusion.srad_step(a[top:bottom], first, step, levels[0])
+    done, _ = _srad_steps(first, second, levels[1:], step)
     b[y0:y1] = done[y0 - top : y1 - top]
 
 

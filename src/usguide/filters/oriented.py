@@ -15,7 +15,7 @@ from usguide.errors import InputError
 from usguide.filters._common import F32, ridge_planes, validate_amount, validate_count
 from usguide.filters._kernels import lines
 from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, scales, sign_of, without
-from usguide.filters.ridges import hessian_of, without_mean
+from usguide.filters.ridges import hessian_of
 
 SIGMAS_PX = (2.0,)
 LENGTH = 10.5
@@ -118,7 +118,6 @@ def _oriented_line(
 
     def core(x: F32, response: F32, details: F32, threads: int) -> None:
         response[...] = 0
-        x = without_mean(x)
         for scale, extent in zip(found, lengths, strict=True):
             samples = line_samples(angles, extent / 2, scale)
             hessian = hessian_of(x, scale, sign or np.float32(1), cut, threads)
@@ -139,7 +138,7 @@ def _oriented_line(
 def line_samples(
     angles: NDArray[np.float64], half_length: float, scale: Scale
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], F32]:
-    """Row and column offsets (N, K) of the samples along each orientation and their weights (K); K is a multiple of 8."""
+    """Row and column offsets (N, K) of the samples along each orientation and their weights (K); K is a multiple of 7."""
     per_unit = np.array([scale.lateral_px, scale.axial_px]) / scale.given  # px per unit of length
     side = int(half_length / (STEP * scale.given))
     places = STEP * scale.given * np.arange(-side, side + 1)
@@ -148,6 +147,6 @@ def line_samples(
     # Halves go outwards, whatever the last digit of a cosine is, so that turned pictures have turned samples.
     offsets = (np.sign(exact) * np.floor(np.abs(exact) + 0.5 + 1e-9)).astype(np.int32)
     weights = np.exp(-0.5 * (places / (2 * half_length * TAPER)) ** 2)
-    spare = -len(places) % 8
+    spare = -len(places) % 7
     columns, rows = (np.pad(offsets[..., k], ((0, 0), (0, spare))) for k in (0, 1))
     return rows, columns, np.pad(weights / weights.sum(), (0, spare)).astype(np.float32)

@@ -33,8 +33,8 @@ def _power_of_two(typing_context: Any, n: Any) -> Any:  # noqa: ARG001  (Numba's
 
 @kernel
 def exp_negative(x: np.float32) -> np.float32:
-    """Return exp(x) for x <= 0, to 3e-7 of its value; below -87 it stays at exp(-87)."""
-    y = max(x * np.float32(1.4426950408889634), np.float32(-126))
+    """Return exp(x) for x <= 0, to 3e-7 of its value; from -69 on it stays at 1e-30, so that no product is denormal."""
+    y = max(x * np.float32(1.4426950408889634), np.float32(-100))
     n = np.float32(np.floor(y + np.float32(0.5)))
     f = (y - n) * np.float32(0.6931471805599453)  # within -0.35..0.35, where Taylor's series is short
     p = np.float32(1 / 120) + f * np.float32(1 / 720)
@@ -89,36 +89,54 @@ def sum_window(padded: F32, out: F32, n: int) -> None:
 
 
 @kernel
+def _set_scaled(a: F32, g: np.float32, out: F32) -> None:
+    for j in range(out.size):
+        out[j] = g * a[j]
+
+
+@kernel
+def _add_pair(a: F32, b: F32, g: np.float32, out: F32) -> None:
+    for j in range(out.size):
+        out[j] += g * (a[j] + b[j])
+
+
+@kernel
+def _add_three_pairs(
+    a: F32, b: F32, c: F32, d: F32, e: F32, f: F32, g: np.float32, h: np.float32, k: np.float32, out: F32
+) -> None:
+    for j in range(out.size):
+        out[j] += (g * (a[j] + b[j]) + h * (c[j] + d[j])) + k * (e[j] + f[j])
+
+
+@kernel
 def blur_row(x: F32, i: int, down: F32, across: F32, padded: F32, out: F32) -> None:
     """Row `i` of `x` blurred by two symmetric kernels (their halves, centre first) into `out`."""
     h, w = x.shape
     r, c = down.size - 1, across.size - 1
     inner = padded[c : c + w]
-    mid = x[i]
-    for j in range(w):
-        inner[j] = down[0] * mid[j]
-    for t in range(1, r, 2):
-        g, k = down[t], down[t + 1]
-        a, b = x[max(i - t, 0)], x[min(i + t, h - 1)]
-        d, e = x[max(i - t - 1, 0)], x[min(i + t + 1, h - 1)]
-        for j in range(w):
-            inner[j] += g * (a[j] + b[j]) + k * (d[j] + e[j])
-    if r % 2 == 1:
-        g, a, b = down[r], x[max(i - r, 0)], x[min(i + r, h - 1)]
-        for j in range(w):
-            inner[j] += g * (a[j] + b[j])
+    _set_scaled(x[i], down[0], inner)
+    t = 1
+    while t + 2 <= r:
+        _add_three_pairs(
+            x[max(i - t, 0)], x[min(i + t, h - 1)], x[max(i - t - 1, 0)], x[min(i + t + 1, h - 1)],
+            x[max(i - t - 2, 0)], x[min(i + t + 2, h - 1)], down[t], down[t + 1], down[t + 2], inner,
+        )  # fmt: skip
+        t += 3
+    while t <= r:
+        _add_pair(x[max(i - t, 0)], x[min(i + t, h - 1)], down[t], inner)
+        t += 1
     repeat_ends(padded, c)
-    for j in range(w):
-        out[j] = across[0] * inner[j]
-    for t in range(1, c, 2):
-        g, k = across[t], across[t + 1]
-        p, q, v, z = padded[c - t :], padded[c + t :], padded[c - t - 1 :], padded[c + t + 1 :]
-        for j in range(w):
-            out[j] += g * (p[j] + q[j]) + k * (v[j] + z[j])
-    if c % 2 == 1:
-        g, p = across[c], padded[2 * c :]
-        for j in range(w):
-            out[j] += g * (padded[j] + p[j])
+    _set_scaled(inner, across[0], out)
+    t = 1
+    while t + 2 <= c:
+        _add_three_pairs(
+            padded[c - t :], padded[c + t :], padded[c - t - 1 :], padded[c + t + 1 :],
+            padded[c - t - 2 :], padded[c + t + 2 :], across[t], across[t + 1], across[t + 2], out,
+        )  # fmt: skip
+        t += 3
+    while t <= c:
+        _add_pair(padded[c - t :], padded[c + t :], across[t], out)
+        t += 1
 
 
 @kernel

@@ -47,35 +47,26 @@ def _profile_tiles(
 
 
 @kernel
-def _weighted(
-    a: np.float32,
-    b: np.float32,
-    c: np.float32,
-    d: np.float32,
-    p: np.float32,
-    q: np.float32,
-    r: np.float32,
-    s: np.float32,
-) -> np.float32:
-    return (p * a + q * b) + (r * c + s * d)
+def _sum_seven(a: F32, b: F32, c: F32, d: F32, e: F32, f: F32, g: F32, weights: F32, n: int, out: F32) -> None:
+    p, q, r, s = weights[n], weights[n + 1], weights[n + 2], weights[n + 3]
+    t, u, v = weights[n + 4], weights[n + 5], weights[n + 6]
+    if n == 0:
+        for j in range(out.size):
+            out[j] = ((p * a[j] + q * b[j]) + (r * c[j] + s * d[j])) + ((t * e[j] + u * f[j]) + v * g[j])
+    else:
+        for j in range(out.size):
+            out[j] += ((p * a[j] + q * b[j]) + (r * c[j] + s * d[j])) + ((t * e[j] + u * f[j]) + v * g[j])
 
 
 @kernel
 def _integrate_row(tile: F32, i: int, left: int, rows: I32, columns: I32, weights: F32, out: F32) -> None:
-    """Weighted sum of the samples, eight in a pass (with more the compiler gives up proving them apart)."""
-    for n in range(0, weights.size, 8):
+    """Weighted sum of the samples, seven in a pass (with more arrays the compiler gives up proving them apart)."""
+    for n in range(0, weights.size, 7):
         a, b = tile[i + rows[n], left + columns[n] :], tile[i + rows[n + 1], left + columns[n + 1] :]
         c, d = tile[i + rows[n + 2], left + columns[n + 2] :], tile[i + rows[n + 3], left + columns[n + 3] :]
         e, f = tile[i + rows[n + 4], left + columns[n + 4] :], tile[i + rows[n + 5], left + columns[n + 5] :]
-        g, h = tile[i + rows[n + 6], left + columns[n + 6] :], tile[i + rows[n + 7], left + columns[n + 7] :]
-        p, q, r, s = weights[n], weights[n + 1], weights[n + 2], weights[n + 3]
-        t, u, v, z = weights[n + 4], weights[n + 5], weights[n + 6], weights[n + 7]
-        if n == 0:
-            for j in range(out.size):
-                out[j] = _weighted(a[j], b[j], c[j], d[j], p, q, r, s) + _weighted(e[j], f[j], g[j], h[j], t, u, v, z)
-        else:
-            for j in range(out.size):
-                out[j] += _weighted(a[j], b[j], c[j], d[j], p, q, r, s) + _weighted(e[j], f[j], g[j], h[j], t, u, v, z)
+        g = tile[i + rows[n + 6], left + columns[n + 6] :]
+        _sum_seven(a, b, c, d, e, f, g, weights, n, out)
 
 
 @kernel

@@ -26,24 +26,31 @@ def hessian_row(
 
     `sign` is 1 for bright, -1 for dark and 0 for both, where each pixel is turned so that its trace is negative.
     """
-    half = np.float32(0.5)
-    xx, yy, xy = half * sigma_x * sigma_x, half * sigma_y * sigma_y, np.float32(0.25) * sigma_x * sigma_y
+    one = np.float32(1)
+    s = sign if sign != np.float32(0) else one
+    xx, yy = np.float32(0.5) * s * sigma_x * sigma_x, np.float32(0.5) * s * sigma_y * sigma_y
+    xy = np.float32(0.25) * s * sigma_x * sigma_y
     last = mid.size - 1
-    for j in range(1, last):
-        x = np.float32(2) * mid[j]
-        dx, dy = xx * (mid[j - 1] + mid[j + 1] - x), yy * (above[j] + below[j] - x)
-        trace[j], difference[j] = dx + dy, dx - dy
-        mixed[j] = xy * (above[j - 1] - above[j + 1] - below[j - 1] + below[j + 1])
+    # Neighbours as slices that begin one pixel further left, at pixel 0.
+    nw, ne, sw, se, west, east = above, above[2:], below, below[2:], mid, mid[2:]
+    north, centre, south = above[1:], mid[1:], below[1:]
+    t, d, m = trace[1:], difference[1:], mixed[1:]
+    for j in range(last - 1):
+        x = centre[j] + centre[j]
+        dx, dy = xx * (west[j] + east[j] - x), yy * (north[j] + south[j] - x)
+        t[j], d[j] = dx + dy, dx - dy
+        m[j] = xy * ((nw[j] - ne[j]) + (se[j] - sw[j]))
     for j in (0, last):
-        x, west, east = np.float32(2) * mid[j], max(j - 1, 0), min(j + 1, last)
-        dx, dy = xx * (mid[west] + mid[east] - x), yy * (above[j] + below[j] - x)
+        x, w, e = mid[j] + mid[j], max(j - 1, 0), min(j + 1, last)
+        dx, dy = xx * (mid[w] + mid[e] - x), yy * (above[j] + below[j] - x)
         trace[j], difference[j] = dx + dy, dx - dy
-        mixed[j] = xy * (above[west] - above[east] - below[west] + below[east])
-    for j in range(mid.size):
-        s = sign if sign != np.float32(0) else (np.float32(-1) if trace[j] > np.float32(0) else np.float32(1))
-        trace[j] *= s
-        difference[j] *= s
-        mixed[j] *= s
+        mixed[j] = xy * ((above[w] - above[e]) + (below[e] - below[w]))
+    if sign == np.float32(0):
+        for j in range(mid.size):
+            turn = np.float32(-1) if trace[j] > np.float32(0) else one
+            trace[j] *= turn
+            difference[j] *= turn
+            mixed[j] *= turn
 
 
 @kernel
