@@ -256,7 +256,7 @@ def oriented_line(image, sigmas_px=(2.0,), length=21.0, orientations=12, polarit
     rows, columns = np.indices(image.shape)
     best = np.zeros(image.shape)
     for s in sigmas_px:
-        yy, xy, xx = hessian(image, s, s)
+        yy, xy, xx = hessian(image, s, s, 3.0)
         places = 1.5 * s * np.arange(-100, 101)
         places = places[np.abs(places) <= length / 2]
         weights = np.exp(-(places**2) / (2 * (length / 4) ** 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Unpack
 
 import numpy as np
@@ -18,6 +18,8 @@ from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, sca
 from usguide.filters.ridges import hessian_of
 
 SIGMAS_PX = (2.0,)
+TRUNCATE = 3.0
+"""Where the Gaussian ends: what is lost, 1 %, is nothing beside what the taper along the line takes."""
 LENGTH = 10.5
 """Length of the integral in sigmas."""
 LONGEST_PX = 1000
@@ -105,7 +107,7 @@ def _oriented_line(
     full: bool,
 ) -> RidgeMap:
     found = scales(sigmas_px, options, SIGMAS_PX)
-    sign, cut = sign_of(polarity), validate_number(options.get("truncate", 4.0), name="truncate", low=2, high=8)
+    sign, cut = sign_of(polarity), validate_number(options.get("truncate", TRUNCATE), name="truncate", low=2, high=8)
     count = validate_count(orientations, name="orientations", low=4, high=64)
     if count % 2:
         raise InputError(f"orientations: expected an even number, got {orientations}")
@@ -113,13 +115,12 @@ def _oriented_line(
     longest = max(n * max(s.axial_px, s.lateral_px) / s.given for n, s in zip(lengths, found, strict=True))
     if longest > LONGEST_PX:
         raise InputError(f"length: expected at most {LONGEST_PX} px, got {longest:g} px")
-    angles = np.arange(count) * np.pi / count
-    turns = np.stack([np.cos(2 * angles), np.sin(2 * angles)], axis=1).astype(np.float32)
+    turns = double_angles(count)
 
     def core(x: F32, response: F32, details: F32, threads: int) -> None:
         response[...] = 0
         for scale, extent in zip(found, lengths, strict=True):
-            samples = line_samples(angles, extent / 2, scale)
+            samples = line_samples(count, extent / 2, scale)
             hessian = hessian_of(x, scale, sign or np.float32(1), cut, threads)
             rows = partial(lines.line_rows, hessian, response, details, np.float32(scale.given), turns, *samples)
             run_slabs(rows, x.shape[0], threads, lines.TILE_ROWS)
@@ -135,10 +136,17 @@ def _oriented_line(
     return RidgeMap(response, *(details[::-1] if full else (response, response)))
 
 
-def line_samples(
-    angles: NDArray[np.float64], half_length: float, scale: Scale
-) -> tuple[NDArray[np.int32], NDArray[np.int32], F32]:
+@cache
+def double_angles(count: int) -> F32:
+    """Cosine and sine of twice each of `count` orientations over half a turn, shape (N, 2)."""
+    twice = np.arange(count) * 2 * np.pi / count
+    return np.stack([np.cos(twice), np.sin(twice)], axis=1).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def line_samples(count: int, half_length: float, scale: Scale) -> tuple[NDArray[np.int32], NDArray[np.int32], F32]:
     """Row and column offsets (N, K) of the samples along each orientation and their weights (K); K is a multiple of 7."""
+    angles = np.arange(count) * np.pi / count
     per_unit = np.array([scale.lateral_px, scale.axial_px]) / scale.given  # px per unit of length
     side = int(half_length / (STEP * scale.given))
     places = STEP * scale.given * np.arange(-side, side + 1)

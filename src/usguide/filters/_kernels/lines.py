@@ -70,6 +70,33 @@ def _integrate_row(tile: F32, i: int, left: int, rows: I32, columns: I32, weight
 
 
 @kernel
+def _keep_larger_of_two(a: F32, b: F32, best: F32) -> None:
+    for j in range(best.size):
+        best[j] = np.maximum(best[j], max(b[j], a[j]))
+
+
+@kernel
+def _keep_best(values: F32, label: np.float32, best: F32, scale: F32, angle: F32) -> None:
+    """Raise `best` to the largest of the orientations' values, and say which: with a fraction between its neighbours."""
+    count = values.shape[0]
+    largest, at = np.zeros(best.size, np.float32), np.zeros(best.size, np.float32)
+    number = np.empty(best.size, np.float32)
+    for n in range(count):
+        number[:] = np.float32(n)
+        keep_where_larger(values[n, : best.size], largest, number, at)
+        keep_larger(values[n, : best.size], largest)
+    for j in range(best.size):
+        if largest[j] > best[j]:
+            n = int(at[j])
+            before, after = values[n - 1, j], values[(n + 1) % count, j]
+            bend = before + after - np.float32(2) * largest[j]
+            shift = np.float32(0.5) * (before - after) / min(bend, np.float32(-1e-20))
+            angle[j] = np.float32(n) + min(max(shift, np.float32(-0.5)), np.float32(0.5))
+            scale[j] = label
+            best[j] = largest[j]
+
+
+@kernel
 def line_rows(
     hessian: F32,
     response: F32,
@@ -93,39 +120,26 @@ def line_rows(
     reach_y, reach_x = max(rows.max(), -rows.min()), max(columns.max(), -columns.min())
     full = details.shape[0] > 0
     tiles = np.empty((2, TILE_ROWS + 2 * reach_y, TILE_COLUMNS + 2 * reach_x), np.float32)
-    number = np.empty(TILE_COLUMNS, np.float32)
-    best, best_n = np.empty((2, TILE_ROWS, TILE_COLUMNS), np.float32)
-    values = np.empty((count if full else 1, TILE_ROWS, TILE_COLUMNS), np.float32)
+    values = np.empty((count if full else 2, TILE_ROWS if full else 1, TILE_COLUMNS), np.float32)
     for top in range(y0, y1, TILE_ROWS):
         height = min(TILE_ROWS, y1 - top)
         for left in range(0, w, TILE_COLUMNS):
             width = min(TILE_COLUMNS, w - left)
-            best[:] = np.float32(0)
-            best_n[:] = np.float32(0)
             for half in range(count // 2):
                 _profile_tiles(
                     hessian, double_angles[half, 0], double_angles[half, 1], top, left, reach_y, reach_x,
                     height + 2 * reach_y, width + 2 * reach_x, tiles,
                 )  # fmt: skip
-                for turned in range(2):
-                    n = half + turned * (count // 2)
-                    number[:] = np.float32(n)
-                    for i in range(height):
-                        value = values[n if full else 0, i, :width]
-                        _integrate_row(tiles[turned], i + reach_y, reach_x, rows[n], columns[n], weights, value)
-                        if full:
-                            keep_where_larger(value, best[i], number, best_n[i])
-                        keep_larger(value, best[i])
-            for i in range(height):
-                b, r = best[i], response[top + i, left : left + width]
-                if full:
+                other = half + count // 2
+                for i in range(height):
+                    a, b = values[half if full else 0, i if full else 0], values[other if full else 1, i if full else 0]
+                    k, p, q = i + reach_y, a[:width], b[:width]
+                    _integrate_row(tiles[0], k, reach_x, rows[half], columns[half], weights, p)
+                    _integrate_row(tiles[1], k, reach_x, rows[other], columns[other], weights, q)
+                    if not full:
+                        _keep_larger_of_two(p, q, response[top + i, left : left + width])
+            if full:
+                for i in range(height):
+                    r = response[top + i, left : left + width]
                     scale, angle = details[0, top + i, left : left + width], details[1, top + i, left : left + width]
-                    for j in range(width):
-                        if b[j] > r[j]:
-                            n = int(best_n[i, j])
-                            before, after = values[n - 1, i, j], values[(n + 1) % count, i, j]
-                            bend = before + after - np.float32(2) * b[j]
-                            shift = np.float32(0.5) * (before - after) / min(bend, np.float32(-1e-20))
-                            angle[j] = np.float32(n) + min(max(shift, np.float32(-0.5)), np.float32(0.5))
-                            scale[j] = label
-                keep_larger(b[:width], r)
+                    _keep_best(values[:, i], label, r, scale, angle)
