@@ -128,7 +128,7 @@ def ensure_picture(image: ArrayLike) -> F32:
             fine = 0 <= float(np.dot(flat, flat)) < LARGEST**2 and image.size > 0
         x = image if fine else ensure_float32(image)
     else:
-        x, fine = ensure_float32(image), False
+        x, fine = ensure_float32(image), getattr(image, "dtype", None) in (np.uint8, np.uint16)
     if not fine and max(float(x.max()), -float(x.min())) > LARGEST:
         raise InvalidFrameError(
             f"image: expected values of at most {LARGEST:g}, got {np.abs(x).max():g}; scale it first"
@@ -225,6 +225,12 @@ def _pasted(plane: F32, box: Box, mask: NDArray[np.bool_] | None, background: F3
 def repeat_border(x: F32, margin: int) -> F32:
     """Return `x` with `margin` edge pixels repeated on each side."""
     return np.asarray(cv2.copyMakeBorder(x, margin, margin, margin, margin, cv2.BORDER_REPLICATE), dtype=np.float32)
+
+
+def require_no_negative(x: F32) -> None:
+    """Raise `InputError` if a filter that divides by the intensity was given negative values."""
+    if x.min() < 0:
+        raise InputError("image: expected values of 0 or more, got negative ones; shift or scale it first")
 
 
 def sums_for(x: F32) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from usguide._validation import validate_number
 from usguide.errors import InputError
 from usguide.filters._common import F32, Common, validate_amount
 
@@ -57,7 +58,7 @@ class RidgeOptions(Common, total=False):
 
 
 def without(options: RidgeOptions) -> Common:
-    """Return what is left of the options for `run_filter`."""
+    """Return what is left of the options for `ridge_planes`."""
     own = set(RidgeOptions.__annotations__) - set(Common.__annotations__)
     return {key: value for key, value in options.items() if key not in own}  # type: ignore[return-value]
 
@@ -114,6 +115,11 @@ def _sorted(values: Any, name: str) -> list[float]:
     if not found:
         raise InputError(f"{name}: expected at least one scale, got none")
     return found
+
+
+def truncation(options: RidgeOptions, default: float) -> float:
+    """Return where the Gaussians end, in sigmas."""
+    return validate_number(options.get("truncate", default), name="truncate", low=2, high=8)
 
 
 def sign_of(polarity: Polarity) -> np.float32:

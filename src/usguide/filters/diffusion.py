@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike
 
 from usguide._threads import row_slabs, run_slabs
 from usguide._validation import validate_number
-from usguide.errors import InputError
 from usguide.filters._common import (
     F32,
     WIDE,
     Common,
     despeckled,
     median_in_place,
+    require_no_negative,
     validate_amount,
     validate_count,
     validate_odd,
@@ -123,8 +123,7 @@ def _srad_slab(
 
 
 def _lifted(x: F32, floor: np.float32) -> F32:
-    if x.min() < 0:
-        raise InputError("image: expected values of 0 or more, got negative ones; shift or scale it first")
+    require_no_negative(x)
     return np.asarray(x + floor)
 
 

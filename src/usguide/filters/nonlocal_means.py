@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 
 from usguide._threads import run_slabs
 from usguide._validation import validate_number
-from usguide.errors import InputError
 from usguide.filters._common import (
     F32,
     WIDE,
     Common,
     despeckled,
     repeat_border,
+    require_no_negative,
     validate_amount,
     validate_count,
     validate_odd,
@@ -135,8 +135,7 @@ def obnlm(
     level = np.float32(validate_amount(floor, name="floor"))
 
     def core(x: F32, out: F32, threads: int) -> None:
-        if x.min() < 0:
-            raise InputError("image: expected values of 0 or more, got negative ones; shift or scale it first")
+        require_no_negative(x)
         padded = repeat_border(x, reach + r)
         inverse = np.reciprocal(padded + level)
         mean, variance = np.empty_like(padded), np.empty_like(padded)

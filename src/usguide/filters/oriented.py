@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from usguide._threads import run_slabs
-from usguide._validation import validate_number
 from usguide.errors import InputError
 from usguide.filters._common import F32, ridge_planes, validate_amount, validate_count
 from usguide.filters._kernels import lines
-from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, scales, sign_of, without
+from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, scales, sign_of, truncation, without
 from usguide.filters.ridges import hessian_of
 
 SIGMAS_PX = (2.0,)
@@ -107,7 +106,7 @@ def _oriented_line(
     full: bool,
 ) -> RidgeMap:
     found = scales(sigmas_px, options, SIGMAS_PX)
-    sign, cut = sign_of(polarity), validate_number(options.get("truncate", TRUNCATE), name="truncate", low=2, high=8)
+    sign, cut = sign_of(polarity), truncation(options, TRUNCATE)
     count = validate_count(orientations, name="orientations", low=4, high=64)
     if count % 2:
         raise InputError(f"orientations: expected an even number, got {orientations}")

@@ -11,7 +11,7 @@ from scipy import fft
 
 from usguide._validation import validate_number
 from usguide.errors import InputError
-from usguide.filters._common import F32, Common, median_in_place, ridge_planes, validate_amount, validate_count
+from usguide.filters._common import F32, Common, median_in_place, ridge_planes, validate_count
 from usguide.filters._kernels import phase
 from usguide.filters._scales import Polarity, RidgeMap, Scale, sign_of
 from usguide.filters.ridges import hessian_of, without_mean
@@ -195,7 +195,7 @@ class _Bands:
         radius2 = self._fy[:, None] ** 2 + self._fx**2
         radius2[0, 0] = 1e-30
         self._log_radius = 0.5 * np.log(radius2)
-        self._inv_width = np.float32(1 / (2 * np.log(validate_amount(bandwidth, name="bandwidth")) ** 2))
+        self._inv_width = np.float32(1 / (2 * np.log(bandwidth) ** 2))
 
     def odd_squared(self, wavelength_px: float, out: F32) -> None:
         """Write the squared length of the odd part to `out`."""

@@ -18,7 +18,17 @@ from usguide._validation import validate_number
 from usguide.errors import InputError
 from usguide.filters._common import F32, ridge_planes, validate_amount
 from usguide.filters._kernels import ridges
-from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, half_gaussian, scales, sign_of, without
+from usguide.filters._scales import (
+    Polarity,
+    RidgeMap,
+    RidgeOptions,
+    Scale,
+    half_gaussian,
+    scales,
+    sign_of,
+    truncation,
+    without,
+)
 
 SIGMAS_PX = (1.5, 2.5, 4.0)
 LEAST_GREY = 1e-3
@@ -278,7 +288,7 @@ def _planes(
 ) -> RidgeMap:
     """One measure's response, and its orientation and scale if `full`; `parameters` may ask for the frame's Hessian."""
     found = scales(sigmas_px, options, SIGMAS_PX)
-    sign, cut = sign_of(polarity), validate_number(options.get("truncate", 4.0), name="truncate", low=2, high=8)
+    sign, cut = sign_of(polarity), truncation(options, 4.0)
 
     def core(x: F32, response: F32, details: F32, threads: int) -> None:
         response[...] = 0

@@ -54,6 +54,23 @@ def hessian_row(
 
 
 @kernel
+def begin_blur(x: F32, y0: int, down: F32, across: F32, padded: F32, ring: F32) -> None:
+    """Blur the rows that row `y0` needs before it asks for its own three."""
+    start = max(y0 - 1, 0)
+    blur_row(x, start, down, across, padded, ring[start % 3])
+    blur_row(x, y0, down, across, padded, ring[y0 % 3])
+
+
+@kernel
+def next_blurred(x: F32, k: int, down: F32, across: F32, padded: F32, ring: F32) -> tuple[F32, F32, F32]:
+    """Return the blurred rows above, at and below `k`; rows have to come in order from `begin_blur`'s."""
+    last = x.shape[0] - 1
+    if k < last:
+        blur_row(x, k + 1, down, across, padded, ring[(k + 1) % 3])
+    return ring[max(k - 1, 0) % 3], ring[k % 3], ring[min(k + 1, last) % 3]
+
+
+@kernel
 def _frangi_row(trace: F32, difference: F32, mixed: F32, out: F32, inv_beta: np.float32, inv_c: np.float32) -> None:
     for j in range(out.size):
         t, m2 = trace[j], difference[j] * difference[j] + mixed[j] * mixed[j]
@@ -105,18 +122,14 @@ def ridge_rows(
 
     `details` (3, H, W), or (0, H, W) if unwanted, takes `label` and the Hessian's difference and mixed term there.
     """
-    h, w = x.shape
+    w = x.shape[1]
     ring, hessian = np.empty((3, w), np.float32), np.empty((4, w), np.float32)
     padded = np.empty(w + 2 * (across.size - 1), np.float32)
     trace, difference, mixed, value = hessian[0], hessian[1], hessian[2], hessian[3]
     labels = np.full(w, label, np.float32)
-    start = max(y0 - 1, 0)
-    blur_row(x, start, down, across, padded, ring[start % 3])
-    blur_row(x, y0, down, across, padded, ring[y0 % 3])
+    begin_blur(x, y0, down, across, padded, ring)
     for k in range(y0, y1):
-        if k + 1 < h:
-            blur_row(x, k + 1, down, across, padded, ring[(k + 1) % 3])
-        above, mid, below = ring[max(k - 1, 0) % 3], ring[k % 3], ring[min(k + 1, h - 1) % 3]
+        above, mid, below = next_blurred(x, k, down, across, padded, ring)
         hessian_row(above, mid, below, sigma_y, sigma_x, sign, trace, difference, mixed)
         if kind == FRANGI:
             _frangi_row(trace, difference, mixed, value, first, second)
@@ -156,14 +169,10 @@ def hessian_rows(
     y1: int,
 ) -> None:
     """Write half trace, half difference and mixed term of the scale-normalised Hessian to `hessian` (3, H, W)."""
-    h, w = x.shape
+    w = x.shape[1]
     ring = np.empty((3, w), np.float32)
     padded = np.empty(w + 2 * (across.size - 1), np.float32)
-    start = max(y0 - 1, 0)
-    blur_row(x, start, down, across, padded, ring[start % 3])
-    blur_row(x, y0, down, across, padded, ring[y0 % 3])
+    begin_blur(x, y0, down, across, padded, ring)
     for k in range(y0, y1):
-        if k + 1 < h:
-            blur_row(x, k + 1, down, across, padded, ring[(k + 1) % 3])
-        above, mid, below = ring[max(k - 1, 0) % 3], ring[k % 3], ring[min(k + 1, h - 1) % 3]
+        above, mid, below = next_blurred(x, k, down, across, padded, ring)
         hessian_row(above, mid, below, sigma_y, sigma_x, sign, hessian[0, k], hessian[1, k], hessian[2, k])
