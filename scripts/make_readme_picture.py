@@ -19,7 +19,7 @@ def main() -> None:
     """Track up to one frame and write its overlay."""
     pipeline = ug.GuidancePipeline(ug.InsertionPrior("left", (15, 60)))
     with ug.open_source("phantom:inplane-fascia") as source:
-        pipeline.set_target(source.info.truth.target_mm if source.info.truth else None)
+        pipeline.set_target(source.info.truth.target_mm[0] if source.info.truth else None)
         for frame in source:
             result = pipeline.step(frame)
             if frame.index == FRAME:

@@ -153,14 +153,14 @@ def test_brightness_orders_visibility():
     seen = []
     for brightness in (1.2, 2.4, 4.0, 12.0):
         p = render_phantom(replace(scene, needle=replace(NEEDLE, brightness=brightness)), seed=5)
-        seen.append(needle_visibility_db(p.frames[0], p.geometry, p.truth.entry_mm[0], p.truth.tip_mm[0]))
+        seen.append(needle_visibility_db(p.frames[0], p.geometry, p.truth.shaft_mm[0]))
     assert seen == sorted(seen)
-    assert np.isnan(needle_visibility_db(p.frames[0], p.geometry, (np.nan, np.nan), (1.0, 1.0)))
+    assert np.isnan(needle_visibility_db(p.frames[0], p.geometry, np.full((33, 2), np.nan)))
 
 
 def test_visibility_of_a_picture_with_known_levels():
     pixels = np.full((100, 100), 50, np.uint8)
     pixels[48:53] = 101
     geometry = replace(render_phantom(replace(LINEAR, duration_s=0.05), seed=0).geometry)
-    seen = needle_visibility_db(pixels, geometry, (1.0, 50 * 0.125), (10.0, 50 * 0.125))
+    seen = needle_visibility_db(pixels, geometry, np.array([(1.0, 50 * 0.125), (10.0, 50 * 0.125)]))
     assert seen == pytest.approx(51 / 255 * 60)

@@ -1,19 +1,30 @@
 """Rendered recordings with exact truth."""
 
 from usguide.phantoms.render import Phantom, render_phantom
-from usguide.phantoms.scene import STRUCTURES, InjectateScene, NeedleScene, PhantomScene
+from usguide.phantoms.scene import (
+    INJECTATE_KINDS,
+    STRUCTURES,
+    HandScene,
+    InjectateScene,
+    NeedleScene,
+    PhantomScene,
+    ScannerScene,
+)
 from usguide.phantoms.shipped import SHIPPED, list_shipped, save_phantom, shipped_path
 from usguide.phantoms.truth import PhantomTruth
 from usguide.phantoms.visibility import needle_visibility_db
 
 __all__ = [
+    "INJECTATE_KINDS",
     "SHIPPED",
     "STRUCTURES",
+    "HandScene",
     "InjectateScene",
     "NeedleScene",
     "Phantom",
     "PhantomScene",
     "PhantomTruth",
+    "ScannerScene",
     "list_shipped",
     "needle_visibility_db",
     "render_phantom",

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from usguide.geometry import Point
 from usguide.phantoms.grid import C64, F32, Grid
+from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scene import NeedleScene
 from usguide.phantoms.speckle import PointSpread, noise_along
 
 PROFILE_STEP_MM = 0.1
 _PROFILE_COUNT = 1500
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NeedlePose:
-    """Where a needle is at one moment: `start_mm` is a point of its line, `length_mm` from there to the tip."""
-
-    start_mm: Point
-    angle_deg: float
-    length_mm: float
-
-    def axes(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
-        """Distance along the shaft from `start_mm`, and across it (positive is deeper)."""
-        a = math.radians(self.angle_deg)
-        c, s = np.float32(math.cos(a)), np.float32(math.sin(a))
-        dx, dz = x_mm - np.float32(self.start_mm[0]), z_mm - np.float32(self.start_mm[1])
-        return np.asarray(dx * c + dz * s), np.asarray(dz * c - dx * s)
 
 
 def shaft_profile(rng: np.random.Generator, gap_share: float, looks: int) -> list[NDArray[np.complex128]]:
@@ -109,10 +90,8 @@ def needle_echo(
         whole = scene.brightness * (line * reflect + bevel * profile[3] / abs(profile[3]) + trail * speckled[rows])
         echo.append(whole.astype(np.complex64))
     # A shadow falls along the beams: it ends at the one that meets the tip.
-    a = math.radians(pose.angle_deg)
-    tip_x = np.float32(pose.start_mm[0] + pose.length_mm * math.cos(a))
-    tip_z = np.float32(pose.start_mm[1] + pose.length_mm * math.sin(a))
-    tip_beam = grid.to_index(np.full((1, 1), tip_x), np.full((1, 1), tip_z))[0][0, 0]
+    tip_x, tip_z = pose.point_mm(pose.length_mm)
+    tip_beam = grid.to_index(np.full((1, 1), tip_x, np.float32), np.full((1, 1), tip_z, np.float32))[0][0, 0]
     before_tip = (tip_beam - np.arange(grid.shape[1])) * grid.pitch_mm[rows, None]
     passes = 1 - 0.3 * ndtr((across - 0.3) / 0.3) * ndtr(before_tip / lateral)
     return rows, echo, np.asarray(passes, dtype=np.float32)

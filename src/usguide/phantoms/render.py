@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.geometry import ImageGeometry, Point, scan_convert
+from usguide.geometry import ImageGeometry, scan_convert
 from usguide.intensity import log_compress
-from usguide.phantoms.grid import C64, F32, Grid, beam_grid, picture_geometry
-from usguide.phantoms.motion import Lens, carried, fluid_gain, lens_at, origins
-from usguide.phantoms.needle import NeedlePose, needle_echo, shaft_profile
+from usguide.phantoms.backdrop import RenderedTissue
+from usguide.phantoms.fluid import Lens, fluid_at, fluid_gain
+from usguide.phantoms.grid import F32, beam_grid, picture_geometry
+from usguide.phantoms.motion import origins
+from usguide.phantoms.needle import needle_echo, shaft_profile
+from usguide.phantoms.needle_truth import NeedleInPicture, needle_in_picture
+from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scene import PhantomScene
-from usguide.phantoms.speckle import CURVILINEAR_SPREAD, LINEAR_SPREAD, PointSpread, convolve, noise_at, speckle
-from usguide.phantoms.tissue import Tissue, build_tissue
+from usguide.phantoms.speckle import CURVILINEAR_SPREAD, LINEAR_SPREAD
 from usguide.phantoms.truth import PhantomTruth
+from usguide.phantoms.visibility import needle_visibility_db
 
 DYNAMIC_RANGE_DB = 60.0
 WHITE_AMPLITUDE = 42.0
 """Amplitude, in units of the tissue's, that is shown white."""
 GREY_LEVELS = 64
 """Scanners show few levels; it also keeps the files small."""
-NOISE_AMPLITUDE = 0.02
-"""Electronic noise at the probe's face; TGC raises it with depth."""
-NOISE_DB_PER_MM = 0.30
-_CHANGING = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,108 +70,76 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     scene = scene or PhantomScene()
     geometry = picture_geometry(scene)
     times = np.arange(scene.frame_count) / scene.frame_rate_hz
-    frames, rows, masks = [], [], []
-    for envelope, pose, lens in envelopes(scene, seed, times):
-        frames.append(_display(envelope, scene, geometry))
-        entry, tip, visible = _in_picture(scene, geometry, pose)
-        rows.append([*tip, *entry, visible, pose.angle_deg if pose and visible > 0 else math.nan])
-        masks.append(_mask(scene, geometry, lens))
-    table, mask = np.array(rows, dtype=np.float64), np.stack(masks)
+    frames, needles, masks, seen = [], [], [], []
+    for envelope, moment in envelopes(scene, seed, times):
+        picture = _display(envelope, scene, geometry)
+        needle = needle_in_picture(moment.needle, geometry, scene.size_mm)
+        frames.append(picture)
+        needles.append(needle)
+        masks.append(_mask(scene, geometry, moment.fluid))
+        seen.append(needle_visibility_db(picture, geometry, needle.shaft_mm, dynamic_range_db=DYNAMIC_RANGE_DB))
+    mask = np.stack(masks)
     area = mask.sum(axis=(1, 2)) * float(np.prod(scene.spacing_mm))
-    target = np.array(scene.nerve_mm, dtype=np.float64)
-    truth = PhantomTruth(table[:, 0:2], table[:, 2:4], table[:, 4], table[:, 5], area, target, mask)
+    needle_rows: dict[str, Any] = {
+        f.name: np.array([getattr(n, f.name) for n in needles], dtype=np.float64) for f in fields(NeedleInPicture)
+    }
+    truth = PhantomTruth(
+        **needle_rows,
+        visibility_db=np.array(seen),
+        target_mm=np.tile(np.array(scene.nerve_mm, dtype=float), (len(frames), 1)),
+        injectate_area_mm2=area,
+        injectate_volume_mm3=np.full(len(frames), np.nan),
+        injectate_mask=mask,
+    )
     stack = np.stack(frames)
     if scene.entry_side == "right":
         stack, truth = np.ascontiguousarray(stack[:, :, ::-1]), truth.mirrored(scene.size_mm[1])
     return Phantom(stack, geometry, times, truth)
 
 
-def envelopes(
-    scene: PhantomScene, seed: int, times: NDArray[np.float64]
-) -> Iterator[tuple[F32, NeedlePose | None, Lens | None]]:
-    """Give the envelope on the grid of beams, the needle's pose and the fluid at each time."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a scene holds at one time, in the picture's mm."""
+
+    time_s: float
+    needle: NeedlePose | None
+    fluid: Lens | None
+
+
+def moment_of(scene: PhantomScene, time_s: float) -> Moment:
+    """Return what a scene holds at one time."""
+    pose = scene.needle.pose(time_s) if scene.needle is not None else None
+    fluid = fluid_at(scene.injectate, scene.plane_mm[0], time_s) if scene.injectate and scene.needle else None
+    return Moment(time_s, pose if pose is not None and pose.length_mm > 0 else None, fluid)
+
+
+def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Iterator[tuple[F32, Moment]]:
+    """Give the envelope on the grid of beams, and what the scene holds, at each time."""
     rng = np.random.default_rng(seed)
     grid = beam_grid(scene)
     psf = LINEAR_SPREAD if grid.sector is None else CURVILINEAR_SPREAD
-    looks = int(scene.looks)
-    tissue = build_tissue(rng, grid, scene)
-    fields = [_look(rng, grid, psf, tissue) for _ in range(looks)]
-    flat = [speckle(rng, grid, np.ones(grid.shape, np.float32), psf) for _ in range(looks)]
-    profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, looks)
-    # A share of the field changes: a mixture of fields whose weights wander, at unit power altogether.
-    weights = rng.standard_normal((looks, _CHANGING, 2)) @ (1, 1j)
-    keep = math.exp(-1.0 / scene.frame_rate_hz)
-    noise = NOISE_AMPLITUDE * 10 ** (NOISE_DB_PER_MM * grid.depth_mm / 20)
-    anchor = scene.plane_mm[0]
+    backdrop = RenderedTissue(rng, grid, psf, scene)
+    profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, scene.looks)
     for t in times:
-        pose = _pose(scene, float(t))
-        lens = lens_at(scene.injectate, anchor, float(t)) if scene.injectate and scene.needle else None
-        moving = origins(scene, grid, float(t), pose, lens)
-        still = tissue.gain if lens is None or scene.injectate is None else fluid_gain(grid, scene.injectate, lens)
-        still = still if still is tissue.gain else still * tissue.gain
-        rows, echo = slice(0, 0), [np.zeros((0, grid.shape[1]), np.complex64)] * looks
-        if scene.needle is not None and pose is not None:
-            rows, echo, passes = needle_echo(grid, psf, scene.needle, pose, profiles, flat)
+        moment = moment_of(scene, float(t))
+        backdrop.step(moment.time_s)
+        gain = backdrop.gain()
+        still = gain
+        if moment.fluid is not None and scene.injectate is not None:
+            still = fluid_gain(grid, scene.injectate, moment.fluid) * gain
+        rows, echo = slice(0, 0), [np.zeros((0, grid.shape[1]), np.complex64)] * scene.looks
+        if scene.needle is not None and moment.needle is not None:
+            rows, echo, passes = needle_echo(grid, psf, scene.needle, moment.needle, profiles, backdrop.haze)
             still = still.copy()
             still[rows] *= passes
         power = np.zeros(grid.shape, np.float32)
-        weights = keep * weights + math.sqrt(1 - keep**2) * (rng.standard_normal((*weights.shape, 2)) @ (1, 1j))
-        for n, (rest, changing) in enumerate(fields):
-            unit = weights[n] / np.sqrt((np.abs(weights[n]) ** 2).sum())
-            field = np.complex64(math.sqrt(1 - scene.decorrelation)) * rest[0] + rest[1]
-            for w, c in zip(unit, changing, strict=True):
-                field += np.complex64(w * math.sqrt(scene.decorrelation)) * c
-            field = carried(field, moving) * still
-            field[rows] += echo[n] * tissue.gain[rows]
-            # Electronic noise is new in every frame: the same field, taken from another place.
-            shift = rng.integers(0, grid.shape)
-            field += noise * np.roll(flat[n], (int(shift[0]), int(shift[1])), axis=(0, 1))
+        moving = origins(scene, grid, moment.time_s, moment.needle, moment.fluid)
+        for n, tissue in enumerate(backdrop.echoes(moving)):
+            field = tissue * still
+            field[rows] += echo[n] * gain[rows]
+            field += backdrop.noise(n)
             power += field.real**2 + field.imag**2
-        yield np.sqrt(power / looks), pose, lens
-
-
-def _look(rng: np.random.Generator, grid: Grid, psf: PointSpread, tissue: Tissue) -> tuple[tuple[C64, C64], list[C64]]:
-    """Compute one direction's view of the tissue: scatterers and reflectors at rest, and fields for what changes."""
-    scatter = speckle(rng, grid, tissue.amplitude, psf)
-    if tissue.reflector.any():
-        # Sheets are rough: their phase wanders along them, differently from each direction.
-        phase = 1.1 * noise_at(rng, grid.x_mm, grid.z_mm, (0.7, 0.3))
-        mirror = convolve(tissue.reflector * np.exp(1j * phase).astype(np.complex64), grid, psf)
-    else:
-        mirror = np.zeros(grid.shape, np.complex64)
-    return (scatter, mirror), [speckle(rng, grid, tissue.amplitude, psf) for _ in range(_CHANGING)]
-
-
-def _pose(scene: PhantomScene, time_s: float) -> NeedlePose | None:
-    needle = scene.needle
-    if needle is None or needle.length_mm(time_s) <= 0:
-        return None
-    return NeedlePose(needle.entry_mm, needle.angle_at(time_s), needle.length_mm(time_s))
-
-
-def _in_picture(scene: PhantomScene, geometry: ImageGeometry, pose: NeedlePose | None) -> tuple[Point, Point, float]:
-    """Where the shaft enters the picture, its tip, and how much of it the picture holds."""
-    nowhere = ((math.nan, math.nan), (math.nan, math.nan), 0.0)
-    if pose is None:
-        return nowhere
-    a = math.radians(pose.angle_deg)
-    direction = np.array((math.cos(a), math.sin(a)))
-    height, width = scene.size_mm
-
-    def inside(length_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-        points = np.asarray(pose.start_mm) + length_mm[:, None] * direction
-        held: NDArray[np.bool_] = (points >= -1e-9).all(axis=1) & (points[:, 0] <= width) & (points[:, 1] <= height)
-        return held if geometry.sector is None else held & geometry.sector.contains(points)
-
-    # Fine steps rather than equations: the same for a rectangle and a fan, to within 2 micrometres.
-    lengths = np.append(np.arange(0.0, pose.length_mm, 0.002), pose.length_mm)
-    held = np.nonzero(inside(lengths))[0]
-    if held.size == 0:
-        return nowhere
-    entry = np.asarray(pose.start_mm) + lengths[held[0]] * direction
-    tip = np.asarray(pose.start_mm) + pose.length_mm * direction
-    visible = float(lengths[held[-1]] - lengths[held[0]])
-    return (float(entry[0]), float(entry[1])), (float(tip[0]), float(tip[1])), visible
+        yield np.sqrt(power / scene.looks), moment
 
 
 def _mask(scene: PhantomScene, geometry: ImageGeometry, lens: Lens | None) -> NDArray[np.bool_]:

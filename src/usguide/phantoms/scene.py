@@ -10,9 +10,13 @@ import numpy as np
 from usguide._validation import validate_number, validate_point, validate_positive
 from usguide.errors import InputError
 from usguide.geometry import Point
+from usguide.phantoms.pose import NeedlePose
 
 STRUCTURES = ("skin", "fascia", "striation", "vessel", "nerve", "bone", "shading")
 """What tissue is made of; a scene may leave some out. Without any, tissue is homogeneous speckle."""
+
+
+INJECTATE_KINDS = ("lens", "ring", "pool", "unseen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class NeedleScene:
         Inserted length at given times, linear between; negative is before the picture.
     wobble_deg : float
         How far the hand tilts the needle about its entry, slowly.
+    bend_per_mm : float
+        Curvature of the shaft, an arc of a circle; positive bends deeper. `angle_deg` is the direction at `entry_mm`.
+    drift : tuple of (time_s, entry_mm, tip_mm)
+        Elevation of the shaft over the scan plane at `entry_mm` and at the tip, linear between; none is in plane.
     """
 
     entry_mm: Point = (0.0, 7.0)
@@ -57,6 +65,8 @@ class NeedleScene:
         (9.00, 24.2),
     )
     wobble_deg: float = 0.4
+    bend_per_mm: float = 0.0
+    drift: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         validate_point(self.entry_mm, name="entry_mm")
@@ -67,6 +77,7 @@ class NeedleScene:
         times = [t for t, _ in self.advance]
         if not times or times != sorted(times):
             raise InputError(f"advance: expected (time_s, length_mm) pairs in order of time, got {self.advance!r}")
+        validate_number(self.bend_per_mm, name="bend_per_mm", low=-0.02, high=0.02)
 
     def length_mm(self, time_s: float) -> float:
         """Return the inserted length at a time; 0 or less is no needle."""
@@ -78,17 +89,26 @@ class NeedleScene:
         return self.angle_deg + self.wobble_deg * math.sin(2 * math.pi * time_s / 1.7)
 
     def tip_mm(self, time_s: float) -> Point:
-        """Return the end of the shaft's centre line at a time."""
-        a, length = math.radians(self.angle_at(time_s)), self.length_mm(time_s)
-        return self.entry_mm[0] + length * math.cos(a), self.entry_mm[1] + length * math.sin(a)
+        """Return the end of the shaft's centre line at a time, the probe held still."""
+        return self.pose(time_s).point_mm(self.length_mm(time_s))
+
+    def pose(self, time_s: float) -> NeedlePose:
+        """Return where the needle is at a time, the probe held still."""
+        elevation = (0.0, 0.0)
+        if self.drift:
+            times, at_entry, at_tip = zip(*self.drift, strict=True)
+            elevation = float(np.interp(time_s, times, at_entry)), float(np.interp(time_s, times, at_tip))
+        return NeedlePose(self.entry_mm, self.angle_at(time_s), self.length_mm(time_s), self.bend_per_mm, elevation)
 
 
 @dataclass(frozen=True, slots=True)
 class InjectateScene:
-    """Hypoechoic fluid that opens a fascial plane as a lens around the tip.
+    """Fluid that spreads from where the tip was when it began.
 
     Parameters
     ----------
+    kind : {"lens", "ring", "pool", "unseen"}
+        Opens a fascial plane; surrounds the nerve; an irregular pool; or goes where the picture does not show it.
     onset_s : float
         When it begins.
     area_rate_mm2_s : float
@@ -98,20 +118,71 @@ class InjectateScene:
     aspect : float
         Length over thickness.
     echo : float
-        Amplitude within, as a share of the tissue's.
+        Amplitude within, as a share of the tissue's: 0.05 is anechoic, 0.4 hypoechoic.
+    bubbles : float
+        Bright specks for each mm2 of fluid.
     """
 
+    kind: str = "lens"
     onset_s: float = 2.4
     area_rate_mm2_s: float = 20.0
     plane_deg: float = 5.0
     aspect: float = 4.0
     echo: float = 0.05
+    bubbles: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.kind not in INJECTATE_KINDS:
+            raise InputError(f"kind: expected one of {', '.join(INJECTATE_KINDS)}, got {self.kind!r}")
+        validate_number(self.bubbles, name="bubbles", low=0, high=20)
         validate_number(self.area_rate_mm2_s, name="area_rate_mm2_s", low=0)
         validate_number(self.plane_deg, name="plane_deg", low=-60, high=60)
         validate_number(self.aspect, name="aspect", low=1, high=20)
         validate_number(self.echo, name="echo", low=0, high=1)
+
+
+@dataclass(frozen=True, slots=True)
+class HandScene:
+    """How the probe is moved over the skin. Values at given times, linear between.
+
+    Parameters
+    ----------
+    slide : tuple of (time_s, lateral_mm)
+        In plane: what is seen moves the other way, the needle with it.
+    sweep : tuple of (time_s, elevational_mm)
+        Out of plane: other tissue slides into view, and the needle leaves the plane as its `drift` says.
+    lift_off : tuple of (start_s, stop_s, share)
+        The probe loses contact over this share of its beams, from the side away from the needle.
+    """
+
+    slide: tuple[tuple[float, float], ...] = ()
+    sweep: tuple[tuple[float, float], ...] = ()
+    lift_off: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerScene:
+    """What the scanner does to finished pictures.
+
+    Parameters
+    ----------
+    gain : tuple of (time_s, gain_db)
+        Steps of the operator's gain knob; the last one before a moment holds.
+    freeze : tuple of (start_s, stop_s)
+        The picture stands still, to the bit; truth still tells what the needle does behind it.
+    dropped : tuple of int
+        Frames that never arrive: a gap in the times.
+    repeated : tuple of int
+        Frames that arrive as a copy of the one before.
+    screen : bool
+        The picture stands in a screen with a ruler, text and a grey bar around it; its region is stated.
+    """
+
+    gain: tuple[tuple[float, float], ...] = ()
+    freeze: tuple[tuple[float, float], ...] = ()
+    dropped: tuple[int, ...] = ()
+    repeated: tuple[int, ...] = ()
+    screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +217,10 @@ class PhantomScene:
         Independent looks whose power is averaged, as spatial compounding does; 1 is a scanner without it.
     attenuation_db_per_mm : float
         What TGC leaves uncompensated.
+    layout : {"reference", "random"}
+        Where the structures are: always the same, or drawn from the seed.
+    hand : HandScene or None
+    scanner : ScannerScene or None
     """
 
     shape: tuple[int, int] = (288, 320)
@@ -164,6 +239,9 @@ class PhantomScene:
     decorrelation: float = 0.15
     looks: int = 3
     attenuation_db_per_mm: float = 0.3
+    layout: str = "reference"
+    hand: HandScene | None = None
+    scanner: ScannerScene | None = None
 
     def __post_init__(self) -> None:
         if min(self.shape) < 32:
@@ -173,6 +251,8 @@ class PhantomScene:
         validate_number(self.fan_deg, name="fan_deg", low=10, high=120)
         if self.probe not in ("linear", "curvilinear"):
             raise InputError(f"probe: expected linear or curvilinear, got {self.probe!r}")
+        if self.layout not in ("reference", "random"):
+            raise InputError(f"layout: expected reference or random, got {self.layout!r}")
         if self.entry_side not in ("left", "right"):
             raise InputError(f"entry_side: expected left or right, got {self.entry_side!r}")
         if unknown := set(self.structures) - set(STRUCTURES):

@@ -13,7 +13,7 @@ from usguide.errors import InputError
 from usguide.phantoms.render import Phantom
 from usguide.phantoms.scene import PhantomScene
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SHIPPED: dict[str, tuple[PhantomScene, int]] = {"inplane-fascia": (PhantomScene(), 7)}
 """Name to (scene, seed); `scripts/make_phantoms.py` renders them."""
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+SHAFT_POINTS = 33
+_PREFIX, _KEEP_OUT = "truth_", "truth_keep_out_"
+_POINTS = ("tip_mm", "entry_mm", "distal_mm", "shaft_mm", "target_mm")
+_NOT_ARRAYS = ("injectate_mask", "keep_out_mm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,62 +23,86 @@ class PhantomTruth:
 
     Parameters
     ----------
-    tip_mm, entry_mm : ndarray, shape (N, 2)
-        End of the shaft's centre line, and where it enters the picture.
+    tip_mm : ndarray, shape (N, 2)
+        The needle's tip, as projected onto the scan plane; it may lie out of the picture or out of plane.
+    entry_mm : ndarray, shape (N, 2)
+        Where the shaft enters the picture, or the scan plane within it.
+    distal_mm : ndarray, shape (N, 2)
+        Where the part of the shaft that lies in picture and scan plane ends: the tip, if that is in plane.
+    shaft_mm : ndarray, shape (N, 33, 2)
+        The centre line from `entry_mm` to `distal_mm` in equal steps.
     visible_mm : ndarray, shape (N,)
-        Length of shaft in the picture; 0 without a needle.
+        Its length; 0 without a needle.
+    in_plane_fraction : ndarray, shape (N,)
+        The same, over the length of shaft that would be in the picture if all of it were in plane.
     angle_deg : ndarray, shape (N,)
-        Insertion angle.
-    injectate_area_mm2 : ndarray, shape (N,)
-        Area of fluid in the picture: that of the mask.
-    target_mm : ndarray, shape (2,)
-        Where the injection is meant to go; where it was at rest.
+        Insertion angle of the chord from `entry_mm` to `distal_mm`.
+    visibility_db : ndarray, shape (N,)
+        How well it is seen, measured on the finished picture (`needle_visibility_db`).
+    target_mm : ndarray, shape (N, 2)
+        Where the injection is meant to go; it moves with the tissue.
+    injectate_area_mm2, injectate_volume_mm3 : ndarray, shape (N,)
+        Area of fluid in the picture (that of the mask), and all that has been injected.
     injectate_mask : ndarray of bool, shape (N, H, W), or None
         Pixels whose centre is in the fluid; None where it is not known.
+    keep_out_mm : mapping of str to ndarray, shape (N, P, 2)
+        Outlines (vessel) and surfaces (pleura, bone) that a needle has to stay away from; they move with the tissue.
     """
 
-    tip_mm: NDArray[np.float64]
-    entry_mm: NDArray[np.float64]
-    visible_mm: NDArray[np.float64]
-    angle_deg: NDArray[np.float64]
-    injectate_area_mm2: NDArray[np.float64]
-    target_mm: NDArray[np.float64]
+    tip_mm: F64
+    entry_mm: F64
+    distal_mm: F64
+    shaft_mm: F64
+    visible_mm: F64
+    in_plane_fraction: F64
+    angle_deg: F64
+    visibility_db: F64
+    target_mm: F64
+    injectate_area_mm2: F64
+    injectate_volume_mm3: F64
     injectate_mask: NDArray[np.bool_] | None = None
+    keep_out_mm: Mapping[str, F64] = field(default_factory=dict)
 
     def to_npz_dict(self) -> dict[str, NDArray[Any]]:
         """Return the arrays under the names they have in a file; what is unknown is left out."""
-        arrays = {f"truth_{f.name}": getattr(self, f.name) for f in fields(self)}
+        arrays = {f"{_PREFIX}{f.name}": getattr(self, f.name) for f in fields(self) if f.name != "keep_out_mm"}
+        arrays |= {f"{_KEEP_OUT}{name}_mm": outline for name, outline in self.keep_out_mm.items()}
         return {name: array for name, array in arrays.items() if array is not None}
 
     @classmethod
     def from_npz(cls, arrays: Mapping[str, Any]) -> PhantomTruth:
         """Take the arrays from a file; what is absent is unknown (NaN, or no mask)."""
-        tip = np.asarray(arrays["truth_tip_mm"], dtype=float)
-        n = len(tip)
-        unknown = {"tip_mm": (n, 2), "entry_mm": (n, 2), "target_mm": (2,)}
+        n = len(np.asarray(arrays["truth_tip_mm"], dtype=float))
+        unknown = {"shaft_mm": (n, SHAFT_POINTS, 2), **dict.fromkeys(_POINTS[:3], (n, 2)), "target_mm": (n, 2)}
 
-        def array(name: str) -> NDArray[np.float64]:
-            key = f"truth_{name}"
-            return np.asarray(arrays[key], float) if key in arrays else np.full(unknown.get(name, (n,)), np.nan)
+        def array(name: str) -> F64:
+            key, shape = f"{_PREFIX}{name}", unknown.get(name, (n,))
+            known = np.asarray(arrays[key], float) if key in arrays else np.full(shape, np.nan)
+            # A first version of the format gave the target once.
+            return np.broadcast_to(known, shape).copy() if name == "target_mm" else known
 
-        mask = "truth_injectate_mask"
-        names = [f.name for f in fields(cls) if f.name != "injectate_mask"]
-        known = {name: array(name) for name in names}
-        return cls(**known, injectate_mask=np.asarray(arrays[mask], bool) if mask in arrays else None)
+        known = {f.name: array(f.name) for f in fields(cls) if f.name not in _NOT_ARRAYS}
+        mask = f"{_PREFIX}injectate_mask"
+        return cls(
+            **known,
+            injectate_mask=np.asarray(arrays[mask], bool) if mask in arrays else None,
+            keep_out_mm={
+                key.removeprefix(_KEEP_OUT).removesuffix("_mm"): np.asarray(arrays[key], float)
+                for key in arrays
+                if key.startswith(_KEEP_OUT)
+            },
+        )
 
     def mirrored(self, last_mm: float) -> PhantomTruth:
         """Return the truth of the mirrored pictures, whose last column lies at `last_mm`."""
 
-        def flip(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        def flip(points: F64) -> F64:
             return np.stack([last_mm - points[..., 0], points[..., 1]], axis=-1)
 
         mask = None if self.injectate_mask is None else np.ascontiguousarray(self.injectate_mask[:, :, ::-1])
-        return PhantomTruth(
-            flip(self.tip_mm),
-            flip(self.entry_mm),
-            self.visible_mm,
-            self.angle_deg,
-            self.injectate_area_mm2,
-            flip(self.target_mm),
-            mask,
+        return replace(
+            self,
+            **{name: flip(getattr(self, name)) for name in _POINTS},
+            injectate_mask=mask,
+            keep_out_mm={name: flip(outline) for name, outline in self.keep_out_mm.items()},
         )

@@ -6,17 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.geometry import ImageGeometry, Point
-from usguide.phantoms.render import DYNAMIC_RANGE_DB
+from usguide.geometry import ImageGeometry
 
 
 def needle_visibility_db(
     pixels: NDArray[np.uint8],
     geometry: ImageGeometry,
-    entry_mm: Point,
-    tip_mm: Point,
+    shaft_mm: NDArray[np.floating],
     *,
-    dynamic_range_db: float = DYNAMIC_RANGE_DB,
+    dynamic_range_db: float = 60.0,
 ) -> float:
     """Mean grey level on the shaft's core against the bands 1 to 3 mm beside it, in dB of the displayed range.
 
@@ -24,8 +22,8 @@ def needle_visibility_db(
     ----------
     pixels : ndarray of uint8, shape (H, W)
     geometry : ImageGeometry
-    entry_mm, tip_mm : (float, float)
-        Ends of the visible shaft.
+    shaft_mm : ndarray, shape (K, 2)
+        Points (lateral, axial) of the visible shaft's centre line, in order; two will do for a straight one.
     dynamic_range_db : float
         What 0 to 255 stands for.
 
@@ -34,16 +32,18 @@ def needle_visibility_db(
     float
         12 and more is easy, 6 to 12 normal, 2 to 6 faint. NaN without a shaft.
     """
-    start, end = np.asarray(entry_mm, dtype=float), np.asarray(tip_mm, dtype=float)
-    length = float(np.hypot(*(end - start)))
-    if not np.isfinite(length) or length <= 0:
+    points = np.asarray(shaft_mm, dtype=float)
+    lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    if not np.isfinite(lengths[-1]) or lengths[-1] <= 0:
         return float("nan")
-    along = (end - start) / length
-    normal = np.array((-along[1], along[0]))
-    centre = start + np.arange(0.0, length, 0.1)[:, None] * along
+    at = np.arange(0.0, lengths[-1], 0.1)
+    centre = np.stack([np.interp(at, lengths, points[:, i]) for i in (0, 1)], axis=-1)
+    step = np.diff(points, axis=0) / np.diff(lengths)[:, None]
+    along = step[np.clip(np.searchsorted(lengths, at, side="right") - 1, 0, len(step) - 1)]
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=-1)
 
     def mean_at(offsets_mm: NDArray[np.float64]) -> float:
-        points = geometry.to_px(centre[None] + offsets_mm[:, None, None] * normal).astype(np.float32)
+        points = geometry.to_px(centre + offsets_mm[:, None, None] * normal).astype(np.float32)
         # -1 marks what lies outside the picture.
         grey = cv2.remap(
             pixels.astype(np.float32),
