@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from usguide.errors import InputError
 from usguide.metrics._matching import match_results
-from usguide.metrics.frames import NeedleTruth, check_truth
+from usguide.metrics.frames import NeedleTruth, check_truth, seen_tip_mm
 from usguide.types import GuidanceResult
 
 EVENT_MM = 2.0
@@ -70,13 +70,14 @@ def confidence_events(
         A result whose index the truth does not have; truth of wrong shape.
     """
     n = check_truth(truth)
+    tips = seen_tip_mm(truth)
     confidence, event = [], []
     for k, r in sorted(match_results(results, n).items()):
         visible = float(truth.visible_mm[k])
-        if r.track is None or math.isnan(visible) or (visible > 0 and not np.isfinite(truth.tip_mm[k]).all()):
+        if r.track is None or math.isnan(visible) or (visible > 0 and not np.isfinite(tips[k]).all()):
             continue
         confidence.append(r.track.confidence)
-        event.append(visible > 0 and math.dist(r.track.tip.position_mm, truth.tip_mm[k]) <= EVENT_MM)
+        event.append(visible > 0 and math.dist(r.track.tip.position_mm, tips[k]) <= EVENT_MM)
     return np.array(confidence, dtype=float), np.array(event, dtype=bool)
 
 

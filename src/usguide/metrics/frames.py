@@ -24,13 +24,14 @@ class NeedleTruth(Protocol):
     """Truth a row each frame (see `usguide.phantoms.PhantomTruth`); points are (lateral, axial) in mm.
 
     `entry_mm` may be absent or NaN. A truth may also have ``shaft_mm``, shape (N, K, 2): points along the visible shaft
-    from the entry to its in-plane end, at equal steps of arc, NaN without a needle. Without it the shaft is straight
-    from entry to tip.
+    from the entry to its in-plane end, at equal steps of arc, NaN without a needle; without it the shaft is straight
+    from entry to tip. And it may have ``distal_mm``, shape (N, 2): where the part of the shaft that lies in picture and
+    scan plane ends. Results are then judged by that, since nothing shows where a tip out of plane is.
     """
 
     @property
     def tip_mm(self) -> NDArray[np.float64]:
-        """(N, 2), NaN without a needle. Where the needle leaves the plane: the end of the part that can be seen."""
+        """(N, 2), NaN without a needle."""
         ...
 
     @property
@@ -86,7 +87,7 @@ class NeedleFrames:
 def check_truth(truth: NeedleTruth) -> int:
     """Return the number of frames; `InputError` where the arrays do not fit each other."""
     n = len(truth.visible_mm)
-    wanted = {"visible_mm": (n,), "tip_mm": (n, 2), "angle_deg": (n,), "entry_mm": (n, 2)}
+    wanted = {"visible_mm": (n,), "tip_mm": (n, 2), "distal_mm": (n, 2), "angle_deg": (n,), "entry_mm": (n, 2)}
     for name, shape in wanted.items():
         array = getattr(truth, name, None)
         if array is not None and np.shape(array) != shape:
@@ -95,6 +96,13 @@ def check_truth(truth: NeedleTruth) -> int:
     if shaft is not None and (np.ndim(shaft) != 3 or np.shape(shaft)[::2] != (n, 2) or np.shape(shaft)[1] < 2):
         raise InputError(f"truth.shaft_mm: expected shape ({n}, K, 2) with K of 2 or more, got {np.shape(shaft)}")
     return n
+
+
+def seen_tip_mm(truth: NeedleTruth) -> NDArray[np.float64]:
+    """Return where the tip can be seen, shape (N, 2): the end of the shaft in picture and plane, if the truth has it."""
+    tip = np.asarray(truth.tip_mm, dtype=float)
+    distal = getattr(truth, "distal_mm", None)
+    return tip if distal is None else np.where(np.isfinite(distal), distal, tip)
 
 
 def judge_frames(
@@ -112,7 +120,8 @@ def judge_frames(
     matched = match_results(results, n)
     times, interval = frame_times(matched, n, timestamps_s)
     visible = np.asarray(truth.visible_mm, dtype=float)[:n]
-    counted = (visible >= COUNTED_MM) & np.isfinite(truth.tip_mm[:n]).all(axis=-1)
+    tips = seen_tip_mm(truth)
+    counted = (visible >= COUNTED_MM) & np.isfinite(tips[:n]).all(axis=-1)
     tracking = np.zeros(n, dtype=bool)
     # Tip, angle and line miss a frame that is not tracked; along and across have no sign for it.
     missed = np.where(counted, math.inf, math.nan)
@@ -120,16 +129,18 @@ def judge_frames(
     for k, r in matched.items():
         tracking[k] = r.state is TrackState.TRACKING and r.track is not None
         if r.track is not None and tracking[k] and counted[k]:
-            errors[:, k] = _track_errors(truth, k, r.track)
+            errors[:, k] = _track_errors(truth, k, tips[k], r.track)
     return NeedleFrames(times, interval, counted, visible <= 0, tracking, *errors)
 
 
-def _track_errors(truth: NeedleTruth, k: int, track: NeedleTrack) -> tuple[float, float, float, float, float]:
+def _track_errors(
+    truth: NeedleTruth, k: int, tip_mm: NDArray[np.float64], track: NeedleTrack
+) -> tuple[float, float, float, float, float]:
     """Tip, along, across (mm), angle (degrees) and perpendicular error (mm); NaN what the truth can't tell."""
-    d = _finite_or_nan(track.tip.position_mm) - truth.tip_mm[k]
+    d = _finite_or_nan(track.tip.position_mm) - tip_mm
     start = _finite_or_nan(track.shaft.entry_mm)
     reported = _finite_or_nan(track.shaft.distal_mm) - start
-    curve = _true_shaft(truth, k)
+    curve = _true_shaft(truth, k, tip_mm)
     if curve is None:
         known = float(truth.angle_deg[k])
         angle = math.nan if math.isnan(known) else _miss_if_nan(abs(track.shaft.angle_deg - known))
@@ -144,14 +155,14 @@ def _track_errors(truth: NeedleTruth, k: int, track: NeedleTrack) -> tuple[float
     )
 
 
-def _true_shaft(truth: NeedleTruth, k: int) -> NDArray[np.float64] | None:
+def _true_shaft(truth: NeedleTruth, k: int, tip_mm: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Points (K, 2) along the visible shaft; None if the truth does not tell."""
     shaft, entry = getattr(truth, "shaft_mm", None), getattr(truth, "entry_mm", None)
     if shaft is not None and np.isfinite(shaft[k]).all():
         return np.asarray(shaft[k], dtype=float)
     if entry is None or not np.isfinite(entry[k]).all():
         return None
-    return np.linspace(entry[k], truth.tip_mm[k], STRAIGHT_POINTS)
+    return np.linspace(entry[k], tip_mm, STRAIGHT_POINTS)
 
 
 def _tangent_and_normal(curve: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
