@@ -196,6 +196,26 @@ def despeckle(
     run_despeckle(source or [], out, method, option or [], parse_region(roi), full_scale, quiet=quiet)
 
 
+@app.command(
+    epilog="Examples:\n\nusguide export out --format coco\n\nusguide export out --format mot --format markups --out labels"
+)
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="results of 'usguide track'", show_default=False)],
+    formats: Annotated[
+        list[str],
+        typer.Option("--format", "-f", metavar="coco|mot|markups", help="labels or 3D Slicer markups; repeatable"),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="folder; by default that of the results")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write results for labelling tools (CVAT, Label Studio) and 3D Slicer: coco.json, mot.txt, needle.mrk.json."""
+    from usguide.cli.export import run_export  # noqa: PLC0415
+
+    run_export(folder, formats, out, quiet=quiet)
+
+
 @datasets_app.callback(invoke_without_command=True)
 def _datasets(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
