@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +66,7 @@ class Injection:
         if self.scene.kind == "ring":
             return ring_of(area, self.nerve_mm, self.start_mm, self.early)
         if self.scene.kind == "pool":
-            return pool_of(area, self.start_mm, self.early, self.late)
+            return pool_of(area, self.start_mm, self.scene.plane_deg, self.early, self.late)
         return lens_of(area, self.start_mm, self.scene.plane_deg, self.scene.aspect)
 
 
@@ -91,7 +91,8 @@ class Fluid:
 
     def contains(self, x_mm: F32, z_mm: F32) -> NDArray[np.bool_]:
         """Tell which places are in fluid."""
-        return np.logical_or.reduce([shape.contains(x_mm, z_mm) for _, shape in self.parts])
+        inside: NDArray[np.bool_] = np.logical_or.reduce([shape.contains(x_mm, z_mm) for _, shape in self.parts])
+        return inside
 
     def displacement(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
         """How far tissue at each place has been pushed: (lateral, axial) mm."""
@@ -106,9 +107,9 @@ class Fluid:
         gaps = [shape.contains(x_mm, z_mm) for _, shape in self.parts if shape.tears]
         return np.logical_or.reduce(gaps) if gaps else np.zeros(np.broadcast_shapes(x_mm.shape, z_mm.shape), bool)
 
-    def moved(self, lateral_mm: float) -> Fluid:
-        """Return it as seen after the probe has moved by this much."""
-        return Fluid(tuple((injection, shape.moved(lateral_mm)) for injection, shape in self.parts))
+    def shifted(self, by_mm: Point) -> Fluid:
+        """Return it moved by (lateral, axial) mm: to where the probe sees it, say."""
+        return Fluid(tuple((injection, shape.shifted(by_mm)) for injection, shape in self.parts))
 
 
 def _sum(vectors: Iterable[tuple[F32, F32]]) -> tuple[F32, F32]:
@@ -126,7 +127,7 @@ def injections_of(scene: PhantomScene, seed: int, outlines_mm: Mapping[str, F64]
         rng = np.random.default_rng([seed, _STREAM, k])
         # A pool is flattened along the plane, too, though less than a lens.
         flat = 0.17 * math.log(settings.aspect) * np.cos(2 * (AROUND - math.radians(settings.plane_deg)))
-        early, late = (_unit(np.exp(flat + outline_noise(rng, s))) for s in (0.14, 0.24))
+        early, late = (_unit(np.exp(flat + outline_noise(rng, s))) for s in (0.18, 0.32))
         found.append(
             Injection(
                 settings,
@@ -145,11 +146,33 @@ def _unit(outline: F64) -> F64:
     return np.asarray(outline / np.sqrt((outline**2).mean()))
 
 
-def fluid_at(injections: tuple[Injection, ...], time_s: float) -> Fluid | None:
-    """Return all fluid that shows at a time, the probe held still; None where there is none."""
-    shapes = [(injection, injection.shape_at(time_s)) for injection in injections]
-    parts = tuple((injection, shape) for injection, shape in shapes if shape is not None)
-    return Fluid(parts) if parts else None
+def fluid_at(
+    injections: tuple[Injection, ...], time_s: float, tissue_shift_mm: Callable[[Point, float], Point]
+) -> Fluid | None:
+    """Return all fluid that shows at a time, the probe held still; None where there is none.
+
+    Parameters
+    ----------
+    injections : tuple of Injection
+    time_s : float
+    tissue_shift_mm : callable
+        How far tissue that rests at a point has moved at a time.
+    """
+    parts = []
+    for injection in injections:
+        shape, settings = injection.shape_at(time_s), injection.scene
+        if shape is None:
+            continue
+        if settings.kind != "lens" or settings.follows_tissue:
+            x, z = injection.nerve_mm.mean(axis=0) if settings.kind == "ring" else injection.start_mm
+            dx, dz = tissue_shift_mm((float(x), float(z)), time_s)
+            if settings.kind == "pool":
+                # Nothing at rest binds it: it begins where the tip is, then moves along.
+                first = tissue_shift_mm(injection.start_mm, settings.onset_s)
+                dx, dz = dx - first[0], dz - first[1]
+            shape = shape.shifted((dx, dz))
+        parts.append((injection, shape))
+    return Fluid(tuple(parts)) if parts else None
 
 
 class FluidEcho:

@@ -20,8 +20,8 @@ AROUND = np.arange(TURN) * (2 * math.pi / TURN)
 YIELD_MM = 4.0
 """Distance over which tissue beside the fluid gives way."""
 REACH_MM = 14.0
-_SOAKED = 0.4
-"""Share of a pool's radius within which tissue is soaked rather than pushed."""
+_SOAKED_ALONG, _SOAKED_ACROSS = 0.85, 0.5
+"""Share of a pool's radius within which tissue is soaked rather than pushed: fluid runs along a plane, and lifts it."""
 _CLEAR_OF_NERVE = 1.07
 """The nerve's sheath stays with the nerve: a ring begins at this multiple of its outline."""
 
@@ -66,8 +66,8 @@ class Shape(Protocol):
         """Rows and columns of the grid that hold all of the fluid and its soft edge."""
         ...
 
-    def moved(self, lateral_mm: float) -> Shape:
-        """Return it as seen after the probe has moved by this much."""
+    def shifted(self, by_mm: Point) -> Shape:
+        """Return it moved by (lateral, axial) mm."""
         ...
 
 
@@ -153,9 +153,9 @@ class Lens:
         rows, _ = box_around(grid, self.centre_mm, (self.half_length_mm + 3, self.half_length_mm + 3))
         return rows, slice(None)
 
-    def moved(self, lateral_mm: float) -> Lens:
-        """Return it as seen after the probe has moved."""
-        return replace(self, centre_mm=(self.centre_mm[0] - lateral_mm, self.centre_mm[1]))
+    def shifted(self, by_mm: Point) -> Lens:
+        """Return it moved by (lateral, axial) mm."""
+        return replace(self, centre_mm=(self.centre_mm[0] + by_mm[0], self.centre_mm[1] + by_mm[1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,10 +167,13 @@ class Pool:
     centre_mm : (float, float)
     radius_mm : ndarray, shape (TURN,)
         Its outline, over the directions `AROUND`.
+    plane_deg : float
+        Slope of the plane near it.
     """
 
     centre_mm: Point
     radius_mm: F32
+    plane_deg: float
     clutter: ClassVar[float] = 0.0
     tears: ClassVar[bool] = False
 
@@ -194,21 +197,26 @@ class Pool:
     def opens(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
         """Outward, as far as the edge has come beyond what is soaked."""
         _, at, nx, nz = polar(self.centre_mm, x_mm, z_mm)
-        pushed = np.float32(1 - _SOAKED) * self.radius_mm[at]
+        pushed = (self._pushed() * self.radius_mm)[at]
         return pushed * nx, pushed * nz
+
+    def _pushed(self) -> F32:
+        """Share of the radius by which the edge has been pushed, over the directions `AROUND`."""
+        across = np.sin(AROUND - math.radians(self.plane_deg)) ** 2
+        return np.asarray(1 - _SOAKED_ALONG + (_SOAKED_ALONG - _SOAKED_ACROSS) * across, np.float32)
 
     def displacement(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
         """Outward; within, what has been soaked is drawn out."""
         r, at, nx, nz = polar(self.centre_mm, x_mm, z_mm)
         radius = self.radius_mm[at]
-        pushed = np.float32(1 - _SOAKED) * np.minimum(r, radius) * yielding(r - radius)
+        pushed = self._pushed()[at] * np.minimum(r, radius) * yielding(r - radius)
         return pushed * nx, pushed * nz
 
     def place(self, uniform: F64) -> F64:
         """Points in the fluid."""
         theta = spread_over(self.radius_mm**2, uniform[:, 0])
         r = 0.95 * np.sqrt(uniform[:, 1]) * np.interp(theta, AROUND, self.radius_mm, period=2 * math.pi)
-        return self.centre_mm + r[:, None] * np.stack([np.cos(theta), np.sin(theta)], axis=-1)
+        return np.asarray(self.centre_mm + r[:, None] * np.stack([np.cos(theta), np.sin(theta)], axis=-1))
 
     def enhancement(self, grid: Grid, share: F32, box: tuple[slice, slice]) -> tuple[slice, F32]:
         """Along the beams, the more the longer their way through fluid."""
@@ -218,9 +226,9 @@ class Pool:
         """Rows and columns that hold it."""
         return box_around(grid, self.centre_mm, (float(self.radius_mm.max()) + 1.5,) * 2)
 
-    def moved(self, lateral_mm: float) -> Pool:
-        """Return it as seen after the probe has moved."""
-        return replace(self, centre_mm=(self.centre_mm[0] - lateral_mm, self.centre_mm[1]))
+    def shifted(self, by_mm: Point) -> Pool:
+        """Return it moved by (lateral, axial) mm."""
+        return replace(self, centre_mm=(self.centre_mm[0] + by_mm[0], self.centre_mm[1] + by_mm[1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,7 +276,8 @@ class Ring:
 
     def opens(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
         """As the nerve, and beyond it outward by the fluid's thickness."""
-        r, at, nx, nz = self._polar(x_mm, z_mm)
+        # A place at rest: seen from where the nerve was.
+        r, at, nx, nz = polar(self.centre_mm, x_mm, z_mm)
         pushed = (r > self.inner_mm[at]) * self.thickness_mm[at]
         return pushed * nx + np.float32(self.pushed_mm[0]), pushed * nz + np.float32(self.pushed_mm[1])
 
@@ -298,9 +307,9 @@ class Ring:
         """Rows and columns that hold it."""
         return box_around(grid, self.centre_mm, (float((self.inner_mm + self.thickness_mm).max()) + 2.5,) * 2)
 
-    def moved(self, lateral_mm: float) -> Ring:
-        """Return it as seen after the probe has moved."""
-        return replace(self, centre_mm=(self.centre_mm[0] - lateral_mm, self.centre_mm[1]))
+    def shifted(self, by_mm: Point) -> Ring:
+        """Return it moved by (lateral, axial) mm."""
+        return replace(self, centre_mm=(self.centre_mm[0] + by_mm[0], self.centre_mm[1] + by_mm[1]))
 
 
 def lens_of(area_mm2: float, start_mm: Point, plane_deg: float, aspect: float) -> Lens:
@@ -316,20 +325,21 @@ def lens_of(area_mm2: float, start_mm: Point, plane_deg: float, aspect: float) -
     )
 
 
-def pool_of(area_mm2: float, start_mm: Point, early: F64, late: F64) -> Pool:
+def pool_of(area_mm2: float, start_mm: Point, plane_deg: float, early: F64, late: F64) -> Pool:
     """Return the pool of an area: from one outline to another, and nowhere ever back.
 
     Parameters
     ----------
     area_mm2 : float
     start_mm : (float, float)
+    plane_deg : float
     early, late : ndarray, shape (TURN,)
         Outlines over the directions `AROUND`, of unit mean square.
     """
     # Both weights grow with the area, and together they are the area.
     weight = area_mm2 / (area_mm2 + 8.0)
     squared = area_mm2 / math.pi * ((1 - weight) * early**2 + weight * late**2)
-    return Pool(start_mm, np.sqrt(squared).astype(np.float32))
+    return Pool(start_mm, np.sqrt(squared).astype(np.float32), plane_deg)
 
 
 def ring_of(area_mm2: float, nerve_mm: F64, start_mm: Point, uneven: F64) -> Ring:
@@ -371,10 +381,10 @@ def ring_of(area_mm2: float, nerve_mm: F64, start_mm: Point, uneven: F64) -> Rin
     )
 
 
-def outline_noise(rng: np.random.Generator, strength: float, harmonics: int = 7) -> F64:
+def outline_noise(rng: np.random.Generator, strength: float, harmonics: int = 6) -> F64:
     """Smooth noise over the directions `AROUND`, coarse features stronger than fine ones."""
     n = np.arange(1, harmonics + 1)
-    amplitude = strength * rng.standard_normal(harmonics) / n**0.8
+    amplitude = strength * rng.standard_normal(harmonics) / n**1.2
     phase = rng.uniform(0, 2 * math.pi, harmonics)
     return np.asarray((amplitude[:, None] * np.cos(n[:, None] * AROUND + phase[:, None])).sum(axis=0))
 
@@ -406,7 +416,7 @@ def slope(table: F32) -> F32:
 def spread_over(density: F32, uniform: F64) -> F64:
     """Directions whose density over `AROUND` is as given, for numbers evenly spread over 0..1."""
     total = np.cumsum(np.asarray(density, float))
-    return np.interp(uniform * total[-1], np.append(0.0, total), np.append(AROUND, 2 * math.pi))
+    return np.asarray(np.interp(uniform * total[-1], np.append(0.0, total), np.append(AROUND, 2 * math.pi)))
 
 
 def samples(grid: Grid, box: tuple[slice, slice]) -> tuple[F32, F32]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from usguide.geometry import Point
 from usguide.phantoms.fluid import Fluid
 from usguide.phantoms.fluid_shapes import F64
 from usguide.phantoms.grid import F32, Grid
+from usguide.phantoms.motion import origins
 from usguide.phantoms.scene import PhantomScene
 
 TARGET, TARGET_OUTLINE = "target", "nerve"
@@ -20,6 +22,16 @@ _ROUNDS = 30
 def outlines_at_rest(scene: PhantomScene, structures_mm: Mapping[str, F64]) -> dict[str, F64]:
     """Return the target's centre, shape (1, 2), and the outlines (P, 2) of what the tissue holds."""
     return {TARGET: np.array([scene.nerve_mm], dtype=float), **structures_mm}
+
+
+def tissue_shift_mm(scene: PhantomScene, point_mm: Point, time_s: float) -> Point:
+    """Return how far tissue at a point has been moved, needle and fluid aside: (lateral, axial) mm."""
+    x, z = point_mm
+    # A grid of four samples: the point is the upper right one, and the lowest are as deep as the picture.
+    around = Grid((2, 2), (scene.size_mm[0] - z, x), z)
+    columns, rows = origins(scene, around, time_s, None, None)
+    came_x, came_z = around.from_index(columns[0, 1], rows[0, 1])
+    return x - float(came_x), z - float(came_z)
 
 
 def carry(points_mm: F64, grid: Grid, moving: tuple[F32, F32], fluid: Fluid | None) -> F64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from usguide.phantoms.grid import F32, beam_grid, picture_geometry
 from usguide.phantoms.motion import origins
 from usguide.phantoms.needle import needle_echo, shaft_profile
 from usguide.phantoms.needle_truth import NeedleInPicture, needle_in_picture
-from usguide.phantoms.outlines import TARGET, TARGET_OUTLINE, carry, outlines_at_rest
+from usguide.phantoms.outlines import TARGET, TARGET_OUTLINE, carry, outlines_at_rest, tissue_shift_mm
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scanner import deliver
 from usguide.phantoms.scene import PhantomScene, ScannerScene
@@ -121,7 +122,8 @@ class Moment:
 def moment_of(scene: PhantomScene, time_s: float, injections: tuple[Injection, ...] = ()) -> Moment:
     """Return what a scene holds at one time."""
     pose = scene.needle.pose(time_s) if scene.needle is not None else None
-    return Moment(time_s, pose if pose is not None and pose.length_mm > 0 else None, fluid_at(injections, time_s))
+    fluid = fluid_at(injections, time_s, partial(tissue_shift_mm, scene))
+    return Moment(time_s, pose if pose is not None and pose.length_mm > 0 else None, fluid)
 
 
 def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Iterator[tuple[F32, Moment]]:

@@ -125,6 +125,8 @@ class InjectateScene:
         Bright specks for each mm2 of fluid.
     pushes : tuple of (start_s, stop_s)
         When the plunger moves, counted from `onset_s`; the first starts at 0. Without any it never stops.
+    follows_tissue : bool
+        Whether a lens moves with breathing tissue, as a ring and a pool always do; that of the first phantom does not.
     """
 
     kind: str = "lens"
@@ -135,6 +137,7 @@ class InjectateScene:
     echo: float = 0.05
     bubbles: float = 0.0
     pushes: tuple[tuple[float, float], ...] = ()
+    follows_tissue: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in INJECTATE_KINDS:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from usguide.phantoms.grid import F32, Grid
 from usguide.phantoms.scene import PhantomScene
@@ -20,17 +19,19 @@ def _soft(inside: F32, width: float) -> F32:
     return np.asarray(1 / (1 + np.exp(np.clip(-inside / width, -40, 40))), dtype=np.float32)
 
 
-def vessel_outline_mm(scene: PhantomScene, phase: Sequence[float]) -> NDArray[np.float64]:
+def vessel_outline_mm(scene: PhantomScene, phase: ArrayLike) -> NDArray[np.float64]:
     """Outline of the vessel's lumen at rest, shape (64, 2), (lateral, axial)."""
     vx, vz, vr = vessel_mm(scene)
-    radius = vr * (1 + 0.05 * np.sin(2 * AROUND + phase[0]) + 0.03 * np.sin(3 * AROUND + phase[1]))
+    first, second = np.asarray(phase, float)
+    radius = vr * (1 + 0.05 * np.sin(2 * AROUND + first) + 0.03 * np.sin(3 * AROUND + second))
     return np.stack([vx + radius * np.cos(AROUND), vz + radius * np.sin(AROUND) / 1.25], axis=-1)
 
 
-def nerve_outline_mm(scene: PhantomScene, phase: Sequence[float]) -> NDArray[np.float64]:
+def nerve_outline_mm(scene: PhantomScene, phase: ArrayLike) -> NDArray[np.float64]:
     """Outline of the nerve at rest, the middle of its bright sheath, shape (64, 2), (lateral, axial)."""
     nx, nz = scene.nerve_mm
-    edge = 1.03 * (1 + 0.07 * np.sin(2 * AROUND + phase[0]) + 0.05 * np.sin(3 * AROUND + phase[1]))
+    first, second = np.asarray(phase, float)
+    edge = 1.03 * (1 + 0.07 * np.sin(2 * AROUND + first) + 0.05 * np.sin(3 * AROUND + second))
     return np.stack([nx + 2.7 * edge * np.cos(AROUND), nz + 1.7 * edge * np.sin(AROUND)], axis=-1)
 
 

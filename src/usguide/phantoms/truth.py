@@ -114,10 +114,10 @@ class PhantomTruth:
 
     def rows(self, kept: Sequence[int]) -> PhantomTruth:
         """Return the truth of some of the frames."""
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keep_out_mm"}
+        arrays: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keep_out_mm"}
         return replace(
             self,
-            **{name: array if array is None else array[list(kept)] for name, array in arrays.items()},
+            **{name: array[list(kept)] for name, array in arrays.items() if array is not None},
             keep_out_mm={name: outline[list(kept)] for name, outline in self.keep_out_mm.items()},
         )
 
