@@ -233,7 +233,7 @@ def test_bubbles_move_a_little_from_frame_to_frame():
 
 def test_fluid_moves_with_breathing_tissue_but_begins_at_the_tip():
     injections = injections_of(injected("pool"), 0, {})
-    still, shifted = (fluid_at(injections, 1.0, lambda p, t, k=k: (k * t, 0.0)).parts[0][1] for k in (0.0, 2.0))
+    still, shifted = (fluid_at(injections, 1.0, lambda _, t, k=k: (k * t, 0.0)).parts[0][1] for k in (0.0, 2.0))
     assert shifted.centre_mm[0] - still.centre_mm[0] == pytest.approx(2.0 * (1.0 - 0.25))
     moved = Fluid(((injections[0], still),)).shifted((1.0, -2.0)).parts[0][1]
     assert np.subtract(moved.centre_mm, still.centre_mm) == pytest.approx([1.0, -2.0])

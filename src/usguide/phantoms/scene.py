@@ -306,6 +306,8 @@ class PhantomScene:
             raise InputError(f"structures: expected some of {', '.join(STRUCTURES)}, got {', '.join(sorted(unknown))}")
         validate_number(self.decorrelation, name="decorrelation", low=0, high=1)
         validate_number(self.looks, name="looks", low=1, high=16)
+        if self.scanner is not None and set(range(self.frame_count)) <= set(self.scanner.dropped):
+            raise InputError(f"dropped: expected some of the {self.frame_count} frames to arrive, got {self.scanner}")
 
     @property
     def frame_count(self) -> int:
