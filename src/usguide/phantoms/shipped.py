@@ -51,6 +51,8 @@ def save_phantom(path: Path, phantom: Phantom, scene: PhantomScene, seed: int) -
         "meta": np.array(meta),
         **phantom.truth.to_npz_dict(),
     }
+    if phantom.region is not None:
+        arrays["region"] = np.array(phantom.region)
     if geometry.sector is not None:
         s = geometry.sector
         arrays["sector"] = np.array([*s.apex_mm, *s.radius_mm, *s.angle_deg])
