@@ -15,11 +15,12 @@ from usguide.phantoms.backdrop import RenderedTissue
 from usguide.phantoms.fluid import Lens, fluid_at, fluid_gain
 from usguide.phantoms.grid import F32, beam_grid, picture_geometry
 from usguide.phantoms.motion import origins
-from usguide.phantoms.needle import needle_echo, shaft_profile
+from usguide.phantoms.needle import needle_echo
 from usguide.phantoms.needle_truth import NeedleInPicture, needle_in_picture
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scene import PhantomScene
-from usguide.phantoms.speckle import CURVILINEAR_SPREAD, LINEAR_SPREAD
+from usguide.phantoms.shaft import shaft_profile
+from usguide.phantoms.speckle import spread_of
 from usguide.phantoms.truth import PhantomTruth
 from usguide.phantoms.visibility import needle_visibility_db
 
@@ -72,7 +73,7 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     times = np.arange(scene.frame_count) / scene.frame_rate_hz
     frames, needles, masks, seen = [], [], [], []
     for envelope, moment in envelopes(scene, seed, times):
-        picture = _display(envelope, scene, geometry)
+        picture = display(envelope, scene, geometry)
         needle = needle_in_picture(moment.needle, geometry, scene.size_mm)
         frames.append(picture)
         needles.append(needle)
@@ -117,7 +118,7 @@ def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Ite
     """Give the envelope on the grid of beams, and what the scene holds, at each time."""
     rng = np.random.default_rng(seed)
     grid = beam_grid(scene)
-    psf = LINEAR_SPREAD if grid.sector is None else CURVILINEAR_SPREAD
+    psf = spread_of(grid.sector)
     backdrop = RenderedTissue(rng, grid, psf, scene)
     profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, scene.looks)
     for t in times:
@@ -154,7 +155,8 @@ def _mask(scene: PhantomScene, geometry: ImageGeometry, lens: Lens | None) -> ND
     return mask & geometry.sector.contains(np.stack(np.broadcast_arrays(x, z), axis=-1))
 
 
-def _display(envelope: F32, scene: PhantomScene, geometry: ImageGeometry) -> NDArray[np.uint8]:
+def display(envelope: F32, scene: PhantomScene, geometry: ImageGeometry) -> NDArray[np.uint8]:
+    """Draw an envelope on the grid of beams as the picture of a scene."""
     if geometry.sector is not None:
         envelope = scan_convert(envelope, geometry.sector, geometry, scene.shape)
     elif envelope.shape[0] > scene.shape[0]:
