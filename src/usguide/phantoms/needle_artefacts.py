@@ -109,7 +109,7 @@ def artefacts(
         echo = np.asarray(echo + scene.ring_down * fog(pose, struck, profile) * haze, np.complex64)
     if scene.comet_tail or scene.arc:
         tail, arc = below_tip(grid, psf, scene, pose, struck.rows)
-        rough = 0.7 * tip_phase(profile) + 0.5 * haze
+        rough = tip_phase(profile) + 0.5 * haze
         echo = np.asarray(echo + (scene.comet_tail * tail + scene.arc * arc) * rough, np.complex64)
     if scene.ghost:
         second = ghost(grid, psf, scene, pose, struck.rows, profile, haze, look)
