@@ -109,11 +109,10 @@ def needle_echo(
     from_tip = pose.length_mm - near_along
     struck = struck_beams(grid, psf, pose, along, below, rows)
     echo = []
-    for look, (profile, speckled) in enumerate(zip(profiles, haze, strict=True)):
-        whole = np.zeros((grid.shape[0] - first, grid.shape[1]), np.complex64)
+    elsewhere = artefacts(grid, psf, scene, pose, struck, profiles, [h[rows] for h in haze])
+    for whole, profile, speckled in zip(elsewhere, profiles, haze, strict=True):
         shaft = line * reflectivity(profile, from_tip)
-        whole.ravel()[at - first * grid.shape[1]] = shaft + bevel * tip_phase(profile) + trail * speckled.ravel()[at]
-        whole += artefacts(grid, psf, scene, pose, struck, profile, speckled[rows], look - (len(haze) - 1) / 2)
+        whole.ravel()[at - first * grid.shape[1]] += shaft + bevel * tip_phase(profile) + trail * speckled.ravel()[at]
         echo.append(np.asarray(np.float32(scene.brightness) * whole))
     passes = 1 - np.float32(scene.shadow) * struck.covered * struck.weight
     return rows, echo, np.asarray(passes, dtype=np.float32)

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from usguide.geometry import Point
 from usguide.phantoms.grid import C64, F32, Grid
-from usguide.phantoms.pose import NeedlePose
+from usguide.phantoms.pose import BEHIND_MM, NeedlePose
 from usguide.phantoms.scene import NeedleScene
 from usguide.phantoms.shaft import elevational_weight, reflectivity, specular_law, tip_phase
 from usguide.phantoms.speckle import PointSpread
@@ -96,43 +96,48 @@ def artefacts(
     scene: NeedleScene,
     pose: NeedlePose,
     struck: StruckBeams,
-    profile: NDArray[np.complex128],
-    haze: C64,
-    look: float,
-) -> C64:
-    """Echo of what the scene asks for beside shaft and bevel, brightness 1, on the rows of `struck`.
+    profiles: list[NDArray[np.complex128]],
+    haze: list[C64],
+) -> list[C64]:
+    """Echo of what the scene asks for beside shaft and bevel, for each look, brightness 1, on the rows of `struck`.
 
-    `haze` is on those rows, `look` counts the looks from the middle one.
+    `haze` is on those rows.
     """
-    echo: C64 = np.zeros((1, 1), np.complex64)
+    echo = [np.zeros(struck.covered.shape, np.complex64) for _ in profiles]
     if scene.ring_down:
-        echo = np.asarray(echo + scene.ring_down * fog(pose, struck, profile) * haze, np.complex64)
+        fall = struck.covered * np.exp(-np.maximum(struck.past_mm, 0) / np.float32(FOG_MM))
+        fog = [np.float32(scene.ring_down) * (fall * streaks(pose, struck, p)) for p in profiles]
+        echo = [np.asarray(f * speckled, np.complex64) for f, speckled in zip(fog, haze, strict=True)]
     if scene.comet_tail or scene.arc:
         tail, arc = below_tip(grid, psf, scene, pose, struck.rows)
-        rough = tip_phase(profile) + 0.5 * haze
-        echo = np.asarray(echo + (scene.comet_tail * tail + scene.arc * arc) * rough, np.complex64)
+        both = np.float32(scene.comet_tail) * tail + np.float32(scene.arc) * arc
+        seen = np.abs(both) > 1e-3
+        for whole, profile, speckled in zip(echo, profiles, haze, strict=True):
+            whole[seen] += both[seen] * (tip_phase(profile) + np.float32(0.5) * speckled[seen])
     if scene.ghost:
-        second = ghost(grid, psf, scene, pose, struck.rows, profile, haze, look)
-        echo = np.asarray(echo + scene.ghost * second, np.complex64)
+        for n, whole in enumerate(echo):
+            look = n - (len(echo) - 1) / 2
+            seen, second = ghost(grid, psf, scene, pose, struck.rows, profiles[n], haze[n], look)
+            whole[seen] += np.float32(scene.ghost) * second
     return echo
 
 
-def fog(pose: NeedlePose, struck: StruckBeams, profile: NDArray[np.complex128]) -> F32:
-    """Amplitude of the fog below the shaft: streaks along the beams, as bright as what they start from."""
+def streaks(pose: NeedlePose, struck: StruckBeams, profile: NDArray[np.complex128]) -> F32:
+    """How bright the fog is on each beam: as what it starts from."""
     start = np.abs(reflectivity(profile, pose.length_mm - struck.along_mm)) * struck.law * struck.weight
-    streaks = np.convolve(np.pad(start, 3, mode="edge"), np.hanning(9)[1:-1] / 4, mode="valid")
-    return np.asarray(struck.covered * streaks * np.exp(-np.maximum(struck.past_mm, 0) / FOG_MM), np.float32)
+    smooth = np.convolve(np.pad(start, 3, mode="edge"), np.hanning(9)[1:-1] / 4, mode="valid")
+    return np.asarray(smooth, np.float32)
 
 
 def below_tip(grid: Grid, psf: PointSpread, scene: NeedleScene, pose: NeedlePose, rows: slice) -> tuple[F32, F32]:
     """Amplitude of the comet tail below the tip, and of the arc that side lobes draw through it."""
     tip = pose.point_mm(pose.length_mm)
-    beside = (np.arange(grid.shape[1]) - beam_of(grid, tip)) * grid.pitch_mm[rows, None]
+    beside = (np.arange(grid.shape[1]) - beam_of(grid, tip)).astype(np.float32) * grid.pitch_mm[rows, None]
     from_x, from_z = elements_mm(grid)
     away = np.hypot(tip[0] - from_x, tip[1] - from_z)  # a beam beside sees the tip at this depth
     depth = grid.depth_mm[rows]
     past = depth - np.min(away)
-    width = psf.lateral_at(depth) * np.exp(-np.maximum(past, 0) / (3 * COMET_MM))
+    width = psf.lateral_at(depth).astype(np.float32) * np.exp(-np.maximum(past, 0) / (3 * COMET_MM))
     bands = 0.6 + 0.4 * np.cos(2 * math.pi * past / (0.7 * scene.diameter_mm))
     tail = bands * ndtr(past / 0.15) * np.exp(-np.maximum(past, 0) / COMET_MM - 0.5 * (beside / width) ** 2)
     lobes = (0.6 + 0.4 * np.cos(2 * math.pi * beside / 1.4)) / (1 + (beside / ARC_MM) ** 2)
@@ -151,17 +156,23 @@ def ghost(
     profile: NDArray[np.complex128],
     haze: C64,
     look: float,
-) -> C64:
+) -> tuple[NDArray[np.bool_], C64]:
     """Echo of the shaft as a grating lobe sees it: each beam shows at its own place what lies aside from it.
 
-    That lobe meets the shaft nearer to a right angle than the beam does, so that it may well be seen.
+    That lobe meets the shaft nearer to a right angle than the beam does, so that it may well be seen. Returns the
+    samples that it touches, and their echo.
     """
     aside = grid.tilt_rad - np.float32(math.radians(scene.ghost_deg + GHOST_SPREAD_DEG * look))
     from_x, from_z = elements_mm(grid)
     depth = grid.depth_mm[rows]
     along, across = pose.axes(from_x + depth * np.sin(aside), from_z + depth * np.cos(aside))
-    incidence = pose.direction_rad(along) + aside
-    widths = np.hypot(GHOST_WIDTH_MM, psf.lateral_at(depth).astype(np.float32) * np.sin(incidence))
+    reach = 3.5 * math.hypot(GHOST_WIDTH_MM, float(psf.lateral_at(depth).max()))
+    seen = (np.abs(across) < reach) & (along < pose.length_mm + 2) & (along > -BEHIND_MM)
+    row, column = np.nonzero(seen)
+    along, across, depth = along[seen], across[seen], depth[row, 0]
+    incidence = pose.direction_rad(along) + aside[0, column]
+    widths = np.hypot(GHOST_WIDTH_MM, psf.lateral_at(depth) * np.sin(incidence))
     amplitude = specular_law(incidence) * elevational_weight(psf, pose, along, depth)
     amplitude = amplitude * ndtr((pose.length_mm - along) / 0.5) * np.exp(-0.5 * (across / widths) ** 2)
-    return np.asarray(amplitude * (0.9 * reflectivity(profile, pose.length_mm - along) + 0.6 * haze), np.complex64)
+    texture = 0.9 * reflectivity(profile, pose.length_mm - along) + 0.6 * haze[seen]
+    return seen, np.asarray(amplitude * texture, np.complex64)
