@@ -1,5 +1,7 @@
 """Rendered recordings with exact truth."""
 
+from usguide.phantoms.calibrate import brightness_for_visibility
+from usguide.phantoms.gauge import gauge_to_mm
 from usguide.phantoms.render import Phantom, render_phantom
 from usguide.phantoms.scene import (
     INJECTATE_KINDS,
@@ -25,6 +27,8 @@ __all__ = [
     "PhantomScene",
     "PhantomTruth",
     "ScannerScene",
+    "brightness_for_visibility",
+    "gauge_to_mm",
     "list_shipped",
     "needle_visibility_db",
     "render_phantom",

@@ -17,13 +17,14 @@ from usguide.phantoms.fluid import Fluid, FluidEcho, Injection, fluid_at, inject
 from usguide.phantoms.fluid_shapes import F64
 from usguide.phantoms.grid import F32, beam_grid, picture_geometry
 from usguide.phantoms.motion import origins
-from usguide.phantoms.needle import needle_echo, shaft_profile
+from usguide.phantoms.needle import needle_echo
 from usguide.phantoms.needle_truth import NeedleInPicture, needle_in_picture
 from usguide.phantoms.outlines import TARGET, TARGET_OUTLINE, carry, outlines_at_rest, tissue_shift_mm
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scanner import deliver
 from usguide.phantoms.scene import PhantomScene, ScannerScene
-from usguide.phantoms.speckle import CURVILINEAR_SPREAD, LINEAR_SPREAD
+from usguide.phantoms.shaft import shaft_profile
+from usguide.phantoms.speckle import spread_of
 from usguide.phantoms.truth import PhantomTruth
 from usguide.phantoms.visibility import needle_visibility_db
 
@@ -80,7 +81,7 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     scanner = scene.scanner or ScannerScene()
     frames, needles, masks, seen, outlines = [], [], [], [], []
     for envelope, moment in envelopes(scene, seed, times):
-        picture = _display(envelope, scene, geometry, scanner.gain_db(moment.time_s))
+        picture = display(envelope, scene, geometry, scanner.gain_db(moment.time_s))
         needle = needle_in_picture(moment.needle, geometry, scene.size_mm)
         frames.append(picture)
         needles.append(needle)
@@ -130,7 +131,7 @@ def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Ite
     """Give the envelope on the grid of beams, and what the scene holds, at each time."""
     rng = np.random.default_rng(seed)
     grid = beam_grid(scene)
-    psf = LINEAR_SPREAD if grid.sector is None else CURVILINEAR_SPREAD
+    psf = spread_of(grid.sector)
     backdrop = RenderedTissue(rng, grid, psf, scene)
     rest = outlines_at_rest(scene, backdrop.outlines_mm)
     injections = injections_of(scene, seed, backdrop.outlines_mm)
@@ -175,7 +176,8 @@ def _mask(scene: PhantomScene, geometry: ImageGeometry, fluid: Fluid | None) -> 
     return mask & geometry.sector.contains(np.stack(np.broadcast_arrays(x, z), axis=-1))
 
 
-def _display(envelope: F32, scene: PhantomScene, geometry: ImageGeometry, gain_db: float) -> NDArray[np.uint8]:
+def display(envelope: F32, scene: PhantomScene, geometry: ImageGeometry, gain_db: float = 0.0) -> NDArray[np.uint8]:
+    """Draw an envelope on the grid of beams as the picture of a scene."""
     if geometry.sector is not None:
         envelope = scan_convert(envelope, geometry.sector, geometry, scene.shape)
     elif envelope.shape[0] > scene.shape[0]:

@@ -18,6 +18,7 @@ STRUCTURES = ("skin", "fascia", "striation", "vessel", "nerve", "bone", "shading
 """What tissue is made of; a scene may leave some out. Without any, tissue is homogeneous speckle."""
 
 
+BEVELS = ("up", "down")
 INJECTATE_KINDS = ("lens", "ring", "pool", "unseen")
 
 
@@ -46,6 +47,26 @@ class NeedleScene:
         Curvature of the shaft, an arc of a circle; positive bends deeper. `angle_deg` is the direction at `entry_mm`.
     drift : tuple of (time_s, entry_mm, tip_mm)
         Elevation of the shaft over the scan plane at `entry_mm` and at the tip, linear between; none is in plane.
+    bevel : {"up", "down"}
+        Which way the cut faces: towards the probe it returns more sound.
+    reverberation : float
+        Amplitude, over the shaft's, of the first line repeated below a shaft across the beam.
+    haze : float
+        Amplitude, over the shaft's, of multiple echoes without phase close below it.
+    ring_down : float
+        The same of a fog that stands far below it along the beams, in streaks.
+    comet_tail : float
+        Amplitude, over the shaft's, of the tapering train of bands below the tip.
+    side_lobes : float
+        Amplitude, over the shaft's, of the smear beside it.
+    arc : float
+        Amplitude, over the tip's, of the arc that side lobes draw to both sides of it.
+    ghost : float
+        Amplitude, over the shaft's, of a faint second shaft that a grating lobe sees.
+    ghost_deg : float
+        Direction of that lobe from the beam; the ghost lies beyond the tip's side of the shaft.
+    shadow : float
+        Share of the sound that the shaft keeps from what is below; negative is brighter below.
     """
 
     entry_mm: Point = (0.0, 7.0)
@@ -69,6 +90,16 @@ class NeedleScene:
     wobble_deg: float = 0.4
     bend_per_mm: float = 0.0
     drift: tuple[tuple[float, float, float], ...] = ()
+    bevel: str = "up"
+    reverberation: float = 0.1112
+    haze: float = 0.06
+    ring_down: float = 0.0
+    comet_tail: float = 0.0
+    side_lobes: float = 0.06
+    arc: float = 0.0
+    ghost: float = 0.0
+    ghost_deg: float = 40.0
+    shadow: float = 0.3
 
     def __post_init__(self) -> None:
         validate_point(self.entry_mm, name="entry_mm")
@@ -80,6 +111,15 @@ class NeedleScene:
         if not times or times != sorted(times):
             raise InputError(f"advance: expected (time_s, length_mm) pairs in order of time, got {self.advance!r}")
         validate_number(self.bend_per_mm, name="bend_per_mm", low=-0.02, high=0.02)
+        times = [row[0] for row in self.drift]
+        if times != sorted(times) or np.shape(self.drift) not in ((0,), (len(times), 3)):
+            raise InputError(f"drift: expected (time_s, entry_mm, tip_mm) in order of time, got {self.drift!r}")
+        if self.bevel not in BEVELS:
+            raise InputError(f"bevel: expected one of {', '.join(BEVELS)}, got {self.bevel!r}")
+        for name in ("reverberation", "haze", "ring_down", "comet_tail", "side_lobes", "arc", "ghost"):
+            validate_number(getattr(self, name), name=name, low=0, high=1)
+        validate_number(self.ghost_deg, name="ghost_deg", low=15, high=60)
+        validate_number(self.shadow, name="shadow", low=-1, high=1)
 
     def length_mm(self, time_s: float) -> float:
         """Return the inserted length at a time; 0 or less is no needle."""
