@@ -14,7 +14,9 @@ from usguide.intensity import log_compress
 from usguide.phantoms.backdrop import RenderedTissue
 from usguide.phantoms.fluid import Lens, fluid_at, fluid_gain
 from usguide.phantoms.grid import F32, beam_grid, picture_geometry
-from usguide.phantoms.motion import origins
+from usguide.phantoms.hand import probe_at
+from usguide.phantoms.layouts import placed
+from usguide.phantoms.motion import breathed, origins
 from usguide.phantoms.needle import needle_echo, shaft_profile
 from usguide.phantoms.needle_truth import NeedleInPicture, needle_in_picture
 from usguide.phantoms.pose import NeedlePose
@@ -67,7 +69,7 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     the tissue and part of it decorrelates; the needle's echo, which does not move with it, and the electronic noise
     are added before the envelope is taken and log-compressed. What is simplified: `data/phantoms/README.md`.
     """
-    scene = scene or PhantomScene()
+    scene = placed(scene or PhantomScene(), seed)
     geometry = picture_geometry(scene)
     times = np.arange(scene.frame_count) / scene.frame_rate_hz
     frames, needles, masks, seen = [], [], [], []
@@ -107,14 +109,17 @@ class Moment:
 
 
 def moment_of(scene: PhantomScene, time_s: float) -> Moment:
-    """Return what a scene holds at one time."""
-    pose = scene.needle.pose(time_s) if scene.needle is not None else None
-    fluid = fluid_at(scene.injectate, scene.plane_mm[0], time_s) if scene.injectate and scene.needle else None
+    """Return what a scene holds at one time, where the picture shows it."""
+    lateral, elevational = probe_at(scene, time_s)
+    pose = scene.needle.pose(time_s).moved(lateral, elevational) if scene.needle is not None else None
+    begun = breathed(scene, scene.plane_mm[0], time_s)
+    fluid = fluid_at(scene.injectate, begun, time_s) if scene.injectate and scene.needle else None
     return Moment(time_s, pose if pose is not None and pose.length_mm > 0 else None, fluid)
 
 
 def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Iterator[tuple[F32, Moment]]:
     """Give the envelope on the grid of beams, and what the scene holds, at each time."""
+    scene = placed(scene, seed)
     rng = np.random.default_rng(seed)
     grid = beam_grid(scene)
     psf = LINEAR_SPREAD if grid.sector is None else CURVILINEAR_SPREAD

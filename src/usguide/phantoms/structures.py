@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from usguide.phantoms.grid import F32, Grid
+from usguide.phantoms.layouts import layout_of
 from usguide.phantoms.scene import PhantomScene
 from usguide.phantoms.speckle import noise_along, noise_at
 
@@ -18,16 +19,30 @@ def _soft(inside: F32, width: float) -> F32:
 
 def vessel_mm(scene: PhantomScene) -> tuple[float, float, float]:
     """Centre (lateral, axial) and radius of the vessel."""
+    return layout_of(scene).vessel_mm
+
+
+def bone_surface_mm(x_mm: F32, scene: PhantomScene) -> F32:
+    """Depth of the bone's surface at lateral positions."""
+    surface = layout_of(scene).bone_mm
+    if surface:
+        return np.asarray(np.interp(x_mm, *zip(*surface, strict=True)), dtype=np.float32)
     height, width = scene.size_mm
-    return 0.83 * width, 0.36 * height, 2.1
+    hump = 0.07 * np.exp(-(((x_mm - 0.3 * width) / (0.22 * width)) ** 2)) - 0.05 * (x_mm / width) ** 2
+    rough = 0.12 * np.sin(x_mm * 0.83) + 0.05 * np.sin(x_mm * 2.3 + 1)
+    return np.asarray(height * (0.93 - hump) + rough, dtype=np.float32)
 
 
 def bone_depth_mm(grid: Grid, scene: PhantomScene) -> F32:
     """Depth of the bone's surface at each sample, broadcastable to the grid."""
-    height, width = scene.size_mm
-    x = grid.x_mm
-    hump = 0.07 * np.exp(-(((x - 0.3 * width) / (0.22 * width)) ** 2)) - 0.05 * (x / width) ** 2
-    return np.asarray(height * (0.93 - hump) + 0.12 * np.sin(x * 0.83) + 0.05 * np.sin(x * 2.3 + 1), dtype=np.float32)
+    return bone_surface_mm(grid.x_mm, scene)
+
+
+def pleura_depth_mm(x_mm: F32, scene: PhantomScene) -> F32:
+    """Depth of the pleura at lateral positions."""
+    depth, slope_deg, curve = layout_of(scene).pleura
+    away = x_mm - 0.5 * scene.size_mm[1]
+    return np.asarray(depth + math.tan(math.radians(slope_deg)) * away + 0.5 * curve * away**2)
 
 
 def add_vessel(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
