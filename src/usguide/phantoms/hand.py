@@ -26,7 +26,7 @@ def probe_at(scene: PhantomScene, time_s: float) -> tuple[float, float]:
     if scene.hand is None:
         return 0.0, 0.0
     lateral, elevational = (
-        float(np.interp(time_s, *zip(*moves, strict=True))) if moves else 0.0
+        float(np.interp(time_s, [t for t, _ in moves], [way for _, way in moves])) if moves else 0.0
         for moves in (scene.hand.slide, scene.hand.sweep)
     )
     shake = sum(share * math.sin(2 * math.pi * hz * time_s + phase) for hz, share, phase in _TREMOR)

@@ -102,11 +102,12 @@ def _sheets(rng: np.random.Generator, scene: PhantomScene, floor_mm: float) -> t
         stop = 1.2 * width if across else start + length
         # What slopes against the waves reflects little, and has to be stronger to be as bright.
         strength = rng.uniform(0.8, 1.15) + 0.02 * abs(slope) if bright else rng.uniform(0.25, 0.95)
+        depth_mid = float(depth)
         if not across:
             # It is its own middle that lies at the depth drawn.
-            depth -= math.tan(math.radians(slope)) * (0.5 * (start + stop) - 0.5 * width)
+            depth_mid -= math.tan(math.radians(slope)) * (0.5 * (start + stop) - 0.5 * width)
         curve = rng.normal(0, 0.006)
-        sheets.append(Sheet(float(depth), slope, strength, start, stop, curve, rng.uniform(-0.27, 0.27)))
+        sheets.append(Sheet(depth_mid, slope, strength, start, stop, curve, rng.uniform(-0.27, 0.27)))
     return tuple(sheets)
 
 
@@ -137,7 +138,7 @@ def _nerve(rng: np.random.Generator, scene: PhantomScene) -> Point:
 def _bone(rng: np.random.Generator, width_mm: float, floor_mm: float) -> tuple[Point, ...]:
     """Draw a surface with humps (lamina, transverse process) or a step (joint), or a smooth one."""
     x = np.arange(-1.0 * width_mm, 2.0 * width_mm, 0.25)
-    z = floor_mm + 0.02 * rng.normal() * (x - 0.5 * width_mm) - rng.uniform(0, 0.0015) * (x - 0.5 * width_mm) ** 2 * -1
+    z = floor_mm + 0.02 * rng.normal() * (x - 0.5 * width_mm) + rng.uniform(0, 0.0015) * (x - 0.5 * width_mm) ** 2
     kind = rng.choice(["smooth", "humps", "step"])
     for middle in rng.uniform(0, width_mm, 3 if kind == "humps" else 1):
         tall = 0.14 * floor_mm * rng.uniform(0.3, 1.0) * (kind != "step")

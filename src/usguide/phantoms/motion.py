@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scene import PLEURA_SLIDE, PhantomScene
 from usguide.phantoms.structures import pleura_depth_mm, vessel_mm
 
+Floats = NDArray[np.floating]
 BREATH_S = 4.0
 """Period of breathing."""
 
@@ -26,16 +28,21 @@ def breath(time_s: float) -> float:
     return math.sin(2 * math.pi * time_s / BREATH_S)
 
 
+def breath_share(depth: Any) -> Any:
+    """Share of a breath that tissue goes down with, at a depth as a share of the deepest."""
+    return 0.15 + 0.85 * depth
+
+
 def breathed(scene: PhantomScene, point_mm: Point, time_s: float) -> Point:
     """Where a point of the tissue is in the picture when only probe and breath move it: fluid goes with these."""
     x, z = point_mm
     depth, deep = z / deepest_mm(scene), scene.breathing_mm * breath(time_s)
-    return x - probe_at(scene, time_s)[0] + 0.2 * deep * depth, z + deep * (0.15 + 0.85 * depth)
+    return x - probe_at(scene, time_s)[0] + deep * 0.2 * depth, z + deep * breath_share(depth)
 
 
 def displacement(
-    scene: PhantomScene, x_mm: F32, z_mm: F32, time_s: float, pose: NeedlePose | None, fluid: Lens | None
-) -> tuple[F32, F32]:
+    scene: PhantomScene, x_mm: Floats, z_mm: Floats, time_s: float, pose: NeedlePose | None, fluid: Lens | None
+) -> tuple[Floats, Floats]:
     """How far the tissue that is now at places of the picture has moved over the body: (lateral, axial) mm."""
     x, z = x_mm + np.float32(probe_at(scene, time_s)[0]), z_mm
     depth = z / deepest_mm(scene)
@@ -43,7 +50,7 @@ def displacement(
     dz = 0.6 * scene.motion_mm * math.sin(2 * math.pi * time_s / 2.9 + 1) * depth * (1 + 0.3 * np.sin(x / 9))
     if scene.breathing_mm:
         deep = scene.breathing_mm * breath(time_s)
-        dx, dz = dx + 0.2 * deep * depth, dz + deep * (0.15 + 0.85 * depth)
+        dx, dz = dx + deep * 0.2 * depth, dz + deep * breath_share(depth)
         if "pleura" in scene.structures:
             # The lung slides along the chest wall.
             inner = z - pleura_depth_mm(x, scene) + 0.5
@@ -116,9 +123,9 @@ def carry(
     seen = rest - probe
     # Tissue is moved by little over its own length: each round leaves a small share of the error.
     for _ in range(25):
-        moved = displacement(scene, seen[..., 0], seen[..., 1], time_s, pose, fluid)  # type: ignore[arg-type]
+        moved = displacement(scene, seen[..., 0], seen[..., 1], time_s, pose, fluid)
         seen = rest - probe + np.stack(np.broadcast_arrays(*moved), axis=-1)
-    return seen
+    return np.asarray(seen)
 
 
 def carried(field: C64, moving: tuple[F32, F32]) -> C64:

@@ -174,7 +174,9 @@ class HandScene:
         for start, stop, share in self.lift_off:
             validate_number(share, name="lift_off share", low=0, high=1)
             if stop <= start:
-                raise InputError(f"lift_off: expected (start_s, stop_s, share) with stop after start, got {start}, {stop}")
+                raise InputError(
+                    f"lift_off: expected (start_s, stop_s, share) with stop after start, got {start}, {stop}"
+                )
         validate_number(self.tremor_mm, name="tremor_mm", low=0, high=2)
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from usguide.phantoms.grid import F32, Grid
 from usguide.phantoms.layouts import layout_of
 from usguide.phantoms.scene import PhantomScene
-from usguide.phantoms.speckle import noise_along, noise_at
+from usguide.phantoms.speckle import Draws, noise_along, noise_at
 
 
 def _soft(inside: F32, width: float) -> F32:
@@ -26,7 +26,7 @@ def bone_surface_mm(x_mm: F32, scene: PhantomScene) -> F32:
     """Depth of the bone's surface at lateral positions."""
     surface = layout_of(scene).bone_mm
     if surface:
-        return np.asarray(np.interp(x_mm, *zip(*surface, strict=True)), dtype=np.float32)
+        return np.asarray(np.interp(x_mm, [x for x, _ in surface], [z for _, z in surface]), dtype=np.float32)
     height, width = scene.size_mm
     hump = 0.07 * np.exp(-(((x_mm - 0.3 * width) / (0.22 * width)) ** 2)) - 0.05 * (x_mm / width) ** 2
     rough = 0.12 * np.sin(x_mm * 0.83) + 0.05 * np.sin(x_mm * 2.3 + 1)
@@ -45,7 +45,7 @@ def pleura_depth_mm(x_mm: F32, scene: PhantomScene) -> F32:
     return np.asarray(depth + math.tan(math.radians(slope_deg)) * away + 0.5 * curve * away**2)
 
 
-def add_vessel(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
+def add_vessel(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
     """Anechoic, not quite round, with a wall that shines where the beam meets it head on."""
     vx, vz, vr = vessel_mm(scene)
     dx, dz = np.broadcast_arrays(grid.x_mm - vx, (grid.z_mm - vz) * 1.25)
@@ -64,10 +64,11 @@ def add_vessel(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplit
     reflector += (0.9 * scene.fascia_brightness * head_on * uneven * line).astype(np.float32)
 
 
-def add_nerve(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
+def add_nerve(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
     """Honeycomb: dark fascicles in bright connective tissue, with a brighter rim."""
     nx, nz = scene.nerve_mm
-    dx, dz = np.broadcast_arrays(grid.x_mm - nx, grid.z_mm - nz)
+    scale = np.float32(1 / layout_of(scene).nerve_scale)
+    dx, dz = np.broadcast_arrays(scale * (grid.x_mm - nx), scale * (grid.z_mm - nz))
     around = np.arctan2(dz / 1.7, dx / 2.7)
     phase = rng.uniform(0, 2 * math.pi, 2)
     edge = 1 + 0.07 * np.sin(2 * around + phase[0]) + 0.05 * np.sin(3 * around + phase[1])
@@ -87,7 +88,7 @@ def add_nerve(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitu
     reflector += np.float32(0.3 * scene.fascia_brightness) * rim * np.abs(np.sin(around)).astype(np.float32) ** 2
 
 
-def add_bone(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
+def add_bone(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
     """Lay a rough bright surface; what comes from below it is little."""
     bone = bone_depth_mm(grid, scene)
     beams = np.broadcast_to(grid.x_mm, grid.shape)
@@ -98,3 +99,36 @@ def add_bone(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitud
     reflector += (0.8 * scene.fascia_brightness * uneven * surface).astype(np.float32)
     amplitude += (0.2 * scene.fascia_brightness * uneven * surface).astype(np.float32)
     amplitude *= np.where(np.broadcast_to(below, beams.shape) > 0.8, np.float32(0.4), np.float32(1))
+
+
+def add_pleura(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
+    """Lay a smooth bright line with air below: its repetitions at equal steps (A-lines) and streaks (B-lines)."""
+    below = np.broadcast_to(grid.z_mm - pleura_depth_mm(grid.x_mm, scene), grid.shape)
+    under = _soft(below, 0.1)
+    slope_deg = layout_of(scene).pleura[1]
+    # The depth along each beam at which it is met sets the step of its repetitions.
+    met = grid.depth_mm[(below > 0).argmax(axis=0), 0] - below[(below > 0).argmax(axis=0), np.arange(grid.shape[1])]
+    beams = np.arange(grid.shape[1], dtype=np.float32)[None, :] * grid.pitch_mm[-1]
+    uneven = np.exp(0.25 * noise_along(rng, grid.x_mm, 3.0) + 0.15 * noise_along(rng, grid.x_mm, 0.5))
+    # Air sends nothing but what went to and fro above it: a weak copy, without detail.
+    amplitude *= 1 - under
+    haze = np.exp(0.6 * noise_at(rng, grid.x_mm, grid.z_mm, (5.0, 0.6)) - 0.05 * np.maximum(below, 0))
+    amplitude += (0.5 * under * haze).astype(np.float32)
+    reflector *= 1 - under
+    line = np.exp(-0.5 * (below / 0.1) ** 2)
+    amplitude += (0.25 * scene.fascia_brightness * uneven * line).astype(np.float32)
+    reflector += (1.3 * scene.fascia_brightness * uneven * line).astype(np.float32)
+    # Only beams that meet it head on come back a second time.
+    tilt_deg = np.degrees(grid.tilt_rad) + slope_deg
+    head_on = np.exp(-((tilt_deg / 12.0) ** 2)) * np.exp(0.3 * noise_along(rng, beams, 4.0))
+    restored = 10 ** (scene.attenuation_db_per_mm * np.maximum(grid.depth_mm - met[None, :], 0) / 20)
+    for k in (2, 3, 4):
+        again = np.exp(-0.5 * ((grid.depth_mm - k * met[None, :]) / (0.1 + 0.05 * k)) ** 2)
+        reflector += (0.75 * scene.fascia_brightness * 0.5 ** (k - 1) * restored * head_on * again).astype(np.float32)
+    width = float(beams.max())
+    for _ in range(3):
+        middle, wide = rng.uniform(0.0, 1.0) * width, rng.uniform(0.3, 0.8)
+        strong = rng.uniform(0.0, 1.6)
+        streak = strong * np.exp(-0.5 * ((beams - middle) / wide) ** 2) * restored
+        rings = 1 + 0.5 * noise_at(rng, beams, grid.depth_mm, (4.0, 0.3))
+        amplitude += (under * streak * rings.clip(0.1)).astype(np.float32)
