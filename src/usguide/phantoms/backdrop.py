@@ -60,7 +60,7 @@ class RenderedTissue:
 
     def __init__(self, rng: np.random.Generator, grid: Grid, psf: PointSpread, scene: PhantomScene) -> None:
         self._rng, self._scene, self._probe = rng, scene, grid
-        self._grid, self._before = tissue_grid(scene)
+        self._grid, self._before = tissue_grid(scene, grid)
         sweeps = scene.hand is not None and bool(scene.hand.sweep)
         moved = sweeps or self._grid is not grid
         aside = rng.spawn(1)[0]

@@ -109,12 +109,11 @@ def deepest_mm(scene: PhantomScene) -> float:
     return height + (0.0 if scene.probe == "curvilinear" else 0.5 * (scene.spacing_mm[0] - _fine_mm(scene)))
 
 
-def tissue_grid(scene: PhantomScene) -> tuple[Grid, tuple[int, int]]:
-    """Build the grid of all the tissue that comes into view, and (rows, columns) before the first sample of `beam_grid`.
+def tissue_grid(scene: PhantomScene, grid: Grid) -> tuple[Grid, tuple[int, int]]:
+    """Build the grid of all the tissue that comes into view, and (rows, columns) before the first sample of `grid`.
 
     Its samples lie at the same steps. It is the grid of the beams itself where nothing slides.
     """
-    grid = beam_grid(scene)
     left, right = (-scene.hand.slide_range_mm[0], scene.hand.slide_range_mm[1]) if scene.hand else (0.0, 0.0)
     lung = PLEURA_SLIDE * scene.breathing_mm if "pleura" in scene.structures else 0.0
     if left == right == lung == 0:

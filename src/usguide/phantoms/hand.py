@@ -47,7 +47,7 @@ def lifted(scene: PhantomScene, grid: Grid, time_s: float) -> F32 | None:
         now = np.clip(min(time_s - start, stop - time_s) / LIFT_S, 0, 1)
         # It opens like a hinge, from the far side; the last beams with contact fade.
         edge = 1 - share * now
-        lost = np.maximum(lost, now * np.clip((at - edge) / 0.03 + 0.5, 0, 1))
+        lost = np.maximum(lost, now * np.clip((at - edge) / 0.06 + 0.5, 0, 1))
     return np.asarray(lost, np.float32) if lost.any() else None
 
 
@@ -61,8 +61,10 @@ def lift_reverberation(rng: np.random.Generator, grid: Grid, psf: PointSpread) -
     beams = np.arange(grid.shape[1], dtype=np.float32)[None, :] * grid.pitch_mm[0]
     depth = np.broadcast_to(grid.depth_mm, grid.shape)
     bands = np.zeros(grid.shape, np.float32)
-    for k in range(1, 14):
-        uneven = np.exp(0.2 * noise_along(rng, beams, 6.0))
-        bands += 14.0 * 0.68**k * uneven * np.exp(-0.5 * ((depth - 0.62 * k) / (0.09 + 0.01 * k)) ** 2)
+    # The gel beneath is a wedge of uneven thickness: each passage adds it once more.
+    gel = 0.62 + 0.03 * noise_along(rng, beams, 9.0)
+    for k in range(1, 9):
+        uneven = np.exp(0.35 * noise_along(rng, beams, 5.0) + 0.2 * noise_along(rng, beams, 1.0))
+        bands += 16.0 * 0.55**k * uneven * np.exp(-0.5 * ((depth - k * gel) / (0.07 + 0.025 * k)) ** 2)
     phase = 0.8 * noise_at(rng, beams, depth, (2.5, 0.4))
     return convolve((bands * np.exp(1j * phase)).astype(np.complex64), grid, psf)

@@ -72,6 +72,14 @@ class Layout:
         Depth at mid width in mm, slope in degrees, curvature per mm.
     rises : (float, float)
         How far vessel and nerve move sideways, and bone and pleura downwards, for each mm of elevation.
+    patches : float
+        Deviation of the logarithm of the scatterers' amplitude between regions of some 7 x 4 mm.
+    uneven : float
+        How much the brightness of a sheet changes along it; 1 is the reference's.
+    shading : float
+        How unequal the beams' contact is; 1 is the reference's.
+    loss_db_per_mm : float
+        Attenuation on top of the scene's.
     """
 
     sheets: tuple[Sheet, ...]
@@ -85,6 +93,10 @@ class Layout:
     bone_mm: tuple[Point, ...]
     pleura: tuple[float, float, float]
     rises: tuple[float, float]
+    patches: float = 0.0
+    uneven: float = 1.0
+    shading: float = 1.0
+    loss_db_per_mm: float = 0.0
 
     def at(self, elevation_mm: float) -> Layout:
         """Return what a plane at this elevation cuts; at 0 the layout itself."""

@@ -81,6 +81,10 @@ def random_layout(scene: PhantomScene, seed: int) -> Layout:
         bone_mm=_bone(rng, width, floor),
         pleura=(floor - rng.uniform(0.0, 0.15) * height, rng.uniform(-6, 6), rng.uniform(-0.004, 0.008)),
         rises=(rng.uniform(-0.4, 0.4), rng.uniform(-0.2, 0.2)),
+        patches=rng.uniform(0.15, 0.6),
+        uneven=rng.uniform(0.8, 1.5),
+        shading=rng.uniform(0.7, 2.2),
+        loss_db_per_mm=rng.uniform(0.0, 9.0) / height,
     )
 
 
@@ -91,10 +95,13 @@ def _sheets(rng: np.random.Generator, scene: PhantomScene, floor_mm: float) -> t
     storeys = (np.arange(count) + rng.uniform(0.1, 0.9, count)) / count
     depths = rng.permutation(0.07 * floor_mm + 0.88 * floor_mm * storeys)
     steep = float(np.clip(scene.needle.angle_deg if scene.needle else rng.uniform(10, 60), 8, 25))
+    # Layers run much the same way; a few septa do not.
+    tilt = rng.uniform(-12, 12)
     sheets = []
     for k, depth in enumerate(depths):
         bright = k < 3
-        slope = steep + rng.uniform(-6, 3) if k == 0 else rng.normal(0, 6) if bright else rng.uniform(-25, 25)
+        own = rng.normal(0.6 * tilt if bright else tilt, 5) if bright or rng.uniform() < 0.7 else rng.uniform(-25, 25)
+        slope = steep + rng.uniform(-6, 3) if k == 0 else own
         slope = float(np.clip(slope, -25, 25))
         across = rng.uniform() < 0.5 and abs(slope) < 12
         length = width * (rng.uniform(0.5, 0.8) if bright else rng.uniform(0.2, 0.7))
@@ -142,8 +149,9 @@ def _bone(rng: np.random.Generator, width_mm: float, floor_mm: float) -> tuple[P
     kind = rng.choice(["smooth", "humps", "step"])
     for middle in rng.uniform(0, width_mm, 3 if kind == "humps" else 1):
         tall = 0.14 * floor_mm * rng.uniform(0.3, 1.0) * (kind != "step")
-        z -= tall * np.exp(-(((x - middle) / rng.uniform(3.0, 8.0)) ** 4))
+        z -= tall * np.exp(-(((x - middle) / rng.uniform(4.0, 9.0)) ** 2))
     if kind == "step":
-        z += rng.choice([-1, 1]) * rng.uniform(1.5, 4.0) * np.tanh((x - rng.uniform(0.25, 0.75) * width_mm) / 0.5)
+        z += rng.choice([-1, 1]) * rng.uniform(0.8, 2.2) * np.tanh((x - rng.uniform(0.25, 0.75) * width_mm) / 1.6)
+    z += 0.25 * np.sin(x * rng.uniform(0.25, 0.5) + rng.uniform(0, 6))
     z += 0.12 * np.sin(x * rng.uniform(0.6, 1.0) + rng.uniform(0, 6)) + 0.05 * np.sin(2.3 * x + rng.uniform(0, 6))
     return tuple(zip(x.tolist(), z.tolist(), strict=True))

@@ -93,6 +93,10 @@ def add_bone(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflec
     bone = bone_depth_mm(grid, scene)
     beams = np.broadcast_to(grid.x_mm, grid.shape)
     uneven = np.exp(0.55 * noise_along(rng, grid.x_mm, 2.5) + 0.4 * noise_along(rng, grid.x_mm, 0.6))
+    if layout_of(scene).bone_mm:
+        # Steps and flanks reflect away from the probe, but bone is rough: part of it comes back from any side.
+        slope = (bone_surface_mm(grid.x_mm + np.float32(0.5), scene) - bone) / 0.5
+        uneven = uneven * (0.25 + 0.75 * np.exp(-((np.degrees(np.arctan(slope) + grid.tilt_rad) / 25.0) ** 2)))
     below = grid.z_mm - bone
     surface = np.exp(-0.5 * (below / 0.12) ** 2) + 0.35 * np.exp(-np.maximum(below, 0) / 0.35) * (below > 0)
     reflector *= 1 - _soft(np.broadcast_to(below, grid.shape).astype(np.float32), 0.1)
@@ -113,7 +117,7 @@ def add_pleura(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, refl
     # Air sends nothing but what went to and fro above it: a weak copy, without detail.
     amplitude *= 1 - under
     haze = np.exp(0.6 * noise_at(rng, grid.x_mm, grid.z_mm, (5.0, 0.6)) - 0.05 * np.maximum(below, 0))
-    amplitude += (0.5 * under * haze).astype(np.float32)
+    amplitude += (0.3 * under * haze).astype(np.float32)
     reflector *= 1 - under
     line = np.exp(-0.5 * (below / 0.1) ** 2)
     amplitude += (0.25 * scene.fascia_brightness * uneven * line).astype(np.float32)

@@ -57,10 +57,12 @@ def build_tissue(rng: Draws, grid: Grid, scene: PhantomScene, probe: Grid | None
     amplitude = np.ones(grid.shape, np.float32)
     reflector = np.zeros(grid.shape, np.float32)
     gain = np.ones(grid.shape, np.float32)
-    loss = 10 ** (-scene.attenuation_db_per_mm * beams_of.depth_mm / 20)
+    layout = layout_of(scene)
+    loss = 10 ** (-(scene.attenuation_db_per_mm + layout.loss_db_per_mm) * beams_of.depth_mm / 20)
     contact = np.broadcast_to(loss, beams_of.shape).astype(np.float32)
     if has:
         amplitude *= np.exp(0.25 * noise_at(rng, x, z, (4.0, 2.0)) + 0.2 * noise_at(rng, x, z, (1.2, 0.5)))
+        _add_patches(rng, grid, layout.patches, amplitude)
     if "fascia" in has:
         _add_fascia(rng, grid, scene, amplitude, reflector)
     if "striation" in has:
@@ -78,13 +80,21 @@ def build_tissue(rng: Draws, grid: Grid, scene: PhantomScene, probe: Grid | None
         # Uneven contact and what lies near the skin darken whole beams, the more the deeper.
         beams = np.arange(beams_of.shape[1], dtype=np.float32)[None, :] * beams_of.pitch_mm[0]
         along = 0.6 * noise_along(rng, beams, 2.5) + 0.4 * noise_along(rng, beams, 0.6)
-        contact *= np.exp(0.3 * along * np.sqrt(beams_of.depth_mm.clip(0) / float(beams_of.depth_mm.max())))
+        contact *= np.exp(
+            0.3 * layout.shading * along * np.sqrt(beams_of.depth_mm.clip(0) / float(beams_of.depth_mm.max()))
+        )
     if "bone" in has:
         add_bone(rng, grid, scene, amplitude, reflector)
         gain *= 1 - 0.96 / (1 + np.exp(-np.clip((z - bone_depth_mm(grid, scene) - 0.7) / 0.15, -40, 40)))
     if "pleura" in has:
         add_pleura(rng, grid, scene, amplitude, reflector)
     return Tissue(np.maximum(amplitude, np.float32(0.02)), reflector, gain, contact)
+
+
+def _add_patches(rng: Draws, grid: Grid, deviation: float, amplitude: F32) -> None:
+    """Regions of other tissue, brighter or darker."""
+    if deviation > 0:
+        amplitude *= np.exp(deviation * noise_at(rng, grid.x_mm, grid.z_mm, (7.0, 4.0)))
 
 
 def specular_law(slope_deg: F32, width_deg: float = 9.0) -> F32:
@@ -106,13 +116,13 @@ def _sheets(scene: PhantomScene) -> list[Sheet]:
 def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
     x, z = grid.x_mm, grid.z_mm
     width = scene.size_mm[1]
-    sheets, layers = _sheets(scene), layout_of(scene).layers
+    sheets, layout = _sheets(scene), layout_of(scene)
     # Position along the picture, sampled finely: curves are drawn in it and looked up at each sample.
     at = np.linspace(float(x.min()), float(x.max()), 1200, dtype=np.float32)
     curves = []
     for k, sheet in enumerate(sheets):
         wave = 0.4 * noise_along(rng, at, 6.0) + 0.06 * noise_along(rng, at, 1.1)
-        if k == len(layout_of(scene).sheets):
+        if k == len(layout.sheets):
             # The plane of the injection passes the point where it begins.
             wave -= np.float32(np.interp(scene.plane_mm[0][0], at, wave))
         # What crosses the picture goes on beyond it, however far the probe is moved.
@@ -121,8 +131,8 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
         curve = sheet.line_mm(at, 0.5 * width) + wave
         curves.append((curve.astype(np.float32), sheet.strength, start, stop))
     crossing = sorted((c for c, _, a, _ in curves if a == -math.inf), key=lambda c: float(c.mean()))
-    layer = np.full(grid.shape, layers[0], np.float32)
-    for value, curve in zip(layers[1:], crossing, strict=False):
+    layer = np.full(grid.shape, layout.layers[0], np.float32)
+    for value, curve in zip(layout.layers[1:], crossing, strict=False):
         layer = np.where(z > np.interp(x, at, curve), np.float32(value), layer)
     amplitude *= layer
     for curve, strength, start, stop in curves:
@@ -134,7 +144,7 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
             line = curve + (offset if strand != 1 else 0)
             slope_deg = np.degrees(np.arctan(np.gradient(line, at)))
             tilt = np.degrees(np.broadcast_to(grid.tilt_rad, grid.shape)) if grid.sector else np.float32(0)
-            uneven = np.exp(0.55 * noise_along(rng, at, 2.5) + 0.3 * noise_along(rng, at, 0.5))
+            uneven = np.exp(layout.uneven * (0.55 * noise_along(rng, at, 2.5) + 0.3 * noise_along(rng, at, 0.5)))
             present = np.clip(0.8 + 0.8 * noise_along(rng, at, 4.5), 0.0, 1.0) if strand != 1 else np.float32(1)
             force = strength * (1.0 if strand == 1 else 0.45) * ends * uneven * present
             profile = np.exp(-0.5 * ((z - np.interp(x, at, line)) / 0.06) ** 2)
