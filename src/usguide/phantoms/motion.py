@@ -94,15 +94,8 @@ def origins(
     return grid.to_index(np.asarray(x + slide - dx, np.float32), np.asarray(z - dz, np.float32))
 
 
-def carry(
-    scene: PhantomScene,
-    points_mm: NDArray[np.floating],
-    time_s: float,
-    *,
-    pose: NeedlePose | None = None,
-    fluid: Lens | None = None,
-) -> NDArray[np.float64]:
-    """Where points of the tissue are in the picture at a time: what `origins` inverts.
+def carry(scene: PhantomScene, points_mm: NDArray[np.floating], time_s: float) -> NDArray[np.float64]:
+    """Where points of the tissue are in the picture at a time: what `origins` inverts, without needle and fluid.
 
     Parameters
     ----------
@@ -110,8 +103,6 @@ def carry(
     points_mm : ndarray, shape (..., 2)
         (lateral, axial) at rest, the probe where its coordinates begin.
     time_s : float
-    pose, fluid : optional
-        As the picture shows them at that time: with them, what they drag and push moves too.
 
     Returns
     -------
@@ -123,7 +114,7 @@ def carry(
     seen = rest - probe
     # Tissue is moved by little over its own length: each round leaves a small share of the error.
     for _ in range(25):
-        moved = displacement(scene, seen[..., 0], seen[..., 1], time_s, pose, fluid)
+        moved = displacement(scene, seen[..., 0], seen[..., 1], time_s, None, None)
         seen = rest - probe + np.stack(np.broadcast_arrays(*moved), axis=-1)
     return np.asarray(seen)
 
