@@ -10,14 +10,14 @@ from usguide.intensity import log_decompress
 from usguide.phantoms import InjectateScene, NeedleScene, PhantomScene, render_phantom
 from usguide.phantoms.fluid import Fluid, injections_of
 from usguide.phantoms.grid import beam_grid
-from usguide.phantoms.outlines import carry, tissue_shift_mm
+from usguide.phantoms.outlines import follow, tissue_shift_mm
 
 SCENE = PhantomScene(
     duration_s=2.4,
     frame_rate_hz=2.5,
     motion_mm=0.8,
     needle=NeedleScene(advance=((0, 20), (9, 20))),
-    injectate=InjectateScene(onset_s=1.0, area_rate_mm2_s=14.0, follows_tissue=True),
+    injectate=InjectateScene(onset_s=1.0, area_rate_mm2_s=14.0),
 )
 FAN = replace(
     SCENE,
@@ -81,7 +81,7 @@ def test_carried_points_came_from_where_they_rest(scene):
     moving = grid.to_index((x - 1.2 - 4.0) / 1.1 + 4.0, (z + 0.7).astype(np.float32))
     rest = np.array([(20.0, 15.0), (25.0, 22.0), (30.0, 18.0)])
     expected = np.stack([4.0 + 1.1 * (rest[:, 0] - 4.0) + 1.2, rest[:, 1] - 0.7], axis=-1)
-    np.testing.assert_allclose(carry(rest, grid, moving, None), expected, atol=0.02)
+    np.testing.assert_allclose(follow(rest, grid, moving, None), expected, atol=0.02)
 
 
 def test_points_at_a_sheet_that_parts_stay_on_their_side():
@@ -94,7 +94,7 @@ def test_points_at_a_sheet_that_parts_stay_on_their_side():
     middle = np.array(lens.centre_mm)
     for side in (-1, 1):
         rest = middle + [(0.0, side * d) for d in (0.15, 0.5, 2.0, 6.0)]
-        now = carry(rest, grid, moving, fluid)
+        now = follow(rest, grid, moving, fluid)
         across = side * (now - middle)[:, 1]
         assert (np.diff(across) > 0).all()
         assert across[0] > 0.9 * lens.half_thickness_mm
@@ -120,7 +120,7 @@ def test_tissue_shift_is_that_of_the_whole_grid():
     x, z = tissue_shift_mm(scene, (20.0, 18.0), time)
     from usguide.phantoms.motion import origins
 
-    still = carry(np.array([(20.0 - x, 18.0 - z)]), grid, origins(scene, grid, time, None, None), None)
+    still = follow(np.array([(20.0 - x, 18.0 - z)]), grid, origins(scene, grid, time, None, None), None)
     np.testing.assert_allclose(still, [(20.0, 18.0)], atol=0.01)
     assert np.hypot(x, z) > 0.2
 

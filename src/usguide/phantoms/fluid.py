@@ -163,15 +163,13 @@ def fluid_at(
         shape, settings = injection.shape_at(time_s), injection.scene
         if shape is None:
             continue
-        if settings.kind != "lens" or settings.follows_tissue:
-            x, z = injection.nerve_mm.mean(axis=0) if settings.kind == "ring" else injection.start_mm
-            dx, dz = tissue_shift_mm((float(x), float(z)), time_s)
-            if settings.kind == "pool":
-                # Nothing at rest binds it: it begins where the tip is, then moves along.
-                first = tissue_shift_mm(injection.start_mm, settings.onset_s)
-                dx, dz = dx - first[0], dz - first[1]
-            shape = shape.shifted((dx, dz))
-        parts.append((injection, shape))
+        x, z = injection.nerve_mm.mean(axis=0) if settings.kind == "ring" else injection.start_mm
+        dx, dz = tissue_shift_mm((float(x), float(z)), time_s)
+        if settings.kind == "pool":
+            # Nothing at rest binds it: it begins where the tip is, then moves along.
+            first = tissue_shift_mm(injection.start_mm, settings.onset_s)
+            dx, dz = dx - first[0], dz - first[1]
+        parts.append((injection, shape.shifted((dx, dz))))
     return Fluid(tuple(parts)) if parts else None
 
 

@@ -11,7 +11,8 @@ from usguide.geometry import Point
 from usguide.phantoms.fluid import Fluid
 from usguide.phantoms.fluid_shapes import F64
 from usguide.phantoms.grid import F32, Grid
-from usguide.phantoms.motion import origins
+from usguide.phantoms.hand import probe_at
+from usguide.phantoms.motion import carry
 from usguide.phantoms.scene import PhantomScene
 
 TARGET, TARGET_OUTLINE = "target", "nerve"
@@ -25,16 +26,13 @@ def outlines_at_rest(scene: PhantomScene, structures_mm: Mapping[str, F64]) -> d
 
 
 def tissue_shift_mm(scene: PhantomScene, point_mm: Point, time_s: float) -> Point:
-    """Return how far tissue at a point has been moved, needle and fluid aside: (lateral, axial) mm."""
-    x, z = point_mm
-    # A grid of four samples: the point is the upper right one, and the lowest are as deep as the picture.
-    around = Grid((2, 2), (scene.size_mm[0] - z, x), z)
-    columns, rows = origins(scene, around, time_s, None, None)
-    came_x, came_z = around.from_index(columns[0, 1], rows[0, 1])
-    return x - float(came_x), z - float(came_z)
+    """Return how far tissue that rests at a point has moved over the body, needle and fluid aside: (lateral, axial) mm."""
+    rest = np.asarray(point_mm, dtype=float)
+    lateral, axial = carry(scene, rest, time_s) - rest
+    return float(lateral) + probe_at(scene, time_s)[0], float(axial)
 
 
-def carry(points_mm: F64, grid: Grid, moving: tuple[F32, F32], fluid: Fluid | None) -> F64:
+def follow(points_mm: F64, grid: Grid, moving: tuple[F32, F32], fluid: Fluid | None) -> F64:
     """Return where tissue has been carried that lies at given points at rest.
 
     Parameters

@@ -16,10 +16,12 @@ from usguide.phantoms.backdrop import RenderedTissue
 from usguide.phantoms.fluid import Fluid, FluidEcho, Injection, fluid_at, injections_of, volume_mm3
 from usguide.phantoms.fluid_shapes import F64
 from usguide.phantoms.grid import F32, beam_grid, picture_geometry
+from usguide.phantoms.hand import cut, probe_at
+from usguide.phantoms.layouts import placed
 from usguide.phantoms.motion import origins
 from usguide.phantoms.needle import needle_echo
 from usguide.phantoms.needle_truth import NeedleInPicture, needle_in_picture
-from usguide.phantoms.outlines import TARGET, TARGET_OUTLINE, carry, outlines_at_rest, tissue_shift_mm
+from usguide.phantoms.outlines import TARGET, TARGET_OUTLINE, follow, outlines_at_rest, tissue_shift_mm
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scanner import deliver
 from usguide.phantoms.scene import PhantomScene, ScannerScene
@@ -75,7 +77,7 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     the tissue and part of it decorrelates; the needle's echo, which does not move with it, and the electronic noise
     are added before the envelope is taken and log-compressed. What is simplified: `data/phantoms/README.md`.
     """
-    scene = scene or PhantomScene()
+    scene = placed(scene or PhantomScene(), seed)
     geometry = picture_geometry(scene)
     times = np.arange(scene.frame_count) / scene.frame_rate_hz
     scanner = scene.scanner or ScannerScene()
@@ -121,19 +123,21 @@ class Moment:
 
 
 def moment_of(scene: PhantomScene, time_s: float, injections: tuple[Injection, ...] = ()) -> Moment:
-    """Return what a scene holds at one time."""
-    pose = scene.needle.pose(time_s) if scene.needle is not None else None
+    """Return what a scene holds at one time, where the picture shows it."""
+    lateral, elevational = probe_at(scene, time_s)
+    pose = scene.needle.pose(time_s).moved(lateral, elevational) if scene.needle is not None else None
     fluid = fluid_at(injections, time_s, partial(tissue_shift_mm, scene))
+    fluid = None if fluid is None else fluid.shifted((-lateral, 0.0))
     return Moment(time_s, pose if pose is not None and pose.length_mm > 0 else None, fluid)
 
 
 def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Iterator[tuple[F32, Moment]]:
     """Give the envelope on the grid of beams, and what the scene holds, at each time."""
+    scene = placed(scene, seed)
     rng = np.random.default_rng(seed)
     grid = beam_grid(scene)
     psf = spread_of(grid.sector)
     backdrop = RenderedTissue(rng, grid, psf, scene)
-    rest = outlines_at_rest(scene, backdrop.outlines_mm)
     injections = injections_of(scene, seed, backdrop.outlines_mm)
     fluid_echo = FluidEcho(grid, psf, injections, backdrop.haze)
     profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, scene.looks)
@@ -160,7 +164,8 @@ def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Ite
                 fluid_echo.add(total, gain, n)
             total += backdrop.noise(n)
             power += total.real**2 + total.imag**2
-        outlines = {name: carry(points, grid, moving, moment.fluid) for name, points in rest.items()}
+        rest = outlines_at_rest(cut(scene, moment.time_s), backdrop.outlines_mm)
+        outlines = {name: follow(points, grid, moving, moment.fluid) for name, points in rest.items()}
         yield np.sqrt(power / scene.looks), replace(moment, outlines_mm=outlines)
 
 

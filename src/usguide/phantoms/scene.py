@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from usguide._validation import validate_number, validate_point, validate_positive
 from usguide.errors import InputError
 from usguide.geometry import Point
+from usguide.phantoms.layout import Layout
 from usguide.phantoms.pose import NeedlePose
 
-STRUCTURES = ("skin", "fascia", "striation", "vessel", "nerve", "bone", "shading")
+STRUCTURES = ("skin", "fascia", "striation", "vessel", "nerve", "bone", "shading", "pleura")
 """What tissue is made of; a scene may leave some out. Without any, tissue is homogeneous speckle."""
-
+_USUAL = STRUCTURES[:-1]
+PLEURA_SLIDE = 3.0
+"""How far pleura slides along itself for each mm of breathing."""
 
 BEVELS = ("up", "down")
 INJECTATE_KINDS = ("lens", "ring", "pool", "unseen")
@@ -165,8 +168,6 @@ class InjectateScene:
         Bright specks for each mm2 of fluid.
     pushes : tuple of (start_s, stop_s)
         When the plunger moves, counted from `onset_s`; the first starts at 0. Without any it never stops.
-    follows_tissue : bool
-        Whether a lens moves with breathing tissue, as a ring and a pool always do; that of the first phantom does not.
     """
 
     kind: str = "lens"
@@ -177,7 +178,6 @@ class InjectateScene:
     echo: float = 0.05
     bubbles: float = 0.0
     pushes: tuple[tuple[float, float], ...] = ()
-    follows_tissue: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in INJECTATE_KINDS:
@@ -219,11 +219,34 @@ class HandScene:
         Out of plane: other tissue slides into view, and the needle leaves the plane as its `drift` says.
     lift_off : tuple of (start_s, stop_s, share)
         The probe loses contact over this share of its beams, from the side away from the needle.
+    tremor_mm : float
+        Amplitude of the hand's trembling along the probe, 6 to 9 Hz.
     """
 
     slide: tuple[tuple[float, float], ...] = ()
     sweep: tuple[tuple[float, float], ...] = ()
     lift_off: tuple[tuple[float, float, float], ...] = ()
+    tremor_mm: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, moves in (("slide", self.slide), ("sweep", self.sweep)):
+            if [t for t, _ in moves] != sorted(t for t, _ in moves):
+                raise InputError(f"{name}: expected (time_s, mm) pairs in order of time, got {moves!r}")
+            for _, way in moves:
+                validate_number(way, name=name, low=-60, high=60)
+        for start, stop, share in self.lift_off:
+            validate_number(share, name="lift_off share", low=0, high=1)
+            if stop <= start:
+                raise InputError(
+                    f"lift_off: expected (start_s, stop_s, share) with stop after start, got {start}, {stop}"
+                )
+        validate_number(self.tremor_mm, name="tremor_mm", low=0, high=2)
+
+    @property
+    def slide_range_mm(self) -> tuple[float, float]:
+        """Furthest the probe gets to either side: (at most 0, at least 0)."""
+        ways = [0.0, *(way for _, way in self.slide)]
+        return min(ways) - self.tremor_mm, max(ways) + self.tremor_mm
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,15 +319,18 @@ class PhantomScene:
     fascia_brightness : float
         Amplitude of the brightest fascia over that of the tissue.
     motion_mm : float
-        Amplitude of the tissue's slow movement (breathing, hand).
+        Amplitude of the tissue's slow movement (muscle, hand).
+    breathing_mm : float
+        Amplitude of breathing, period 4 s: axial, the deeper the more; the needle, which a hand holds, stays. Pleura
+        slides along itself by `PLEURA_SLIDE` times as much.
     decorrelation : float
         Share of the speckle's energy that changes within a few seconds, 0 to 1.
     looks : int
         Independent looks whose power is averaged, as spatial compounding does; 1 is a scanner without it.
     attenuation_db_per_mm : float
         What TGC leaves uncompensated.
-    layout : {"reference", "random"}
-        Where the structures are: always the same, or drawn from the seed.
+    layout : {"reference", "random"} or Layout
+        Where the structures are: always the same, drawn from the seed, or as given.
     hand : HandScene or None
     scanner : ScannerScene or None
     """
@@ -319,13 +345,14 @@ class PhantomScene:
     needle: NeedleScene | None = NeedleScene()
     injectate: InjectateScene | None = InjectateScene()
     entry_side: str = "left"
-    structures: tuple[str, ...] = STRUCTURES
+    structures: tuple[str, ...] = _USUAL
     fascia_brightness: float = 16.0
     motion_mm: float = 0.35
+    breathing_mm: float = 0.0
     decorrelation: float = 0.15
     looks: int = 3
     attenuation_db_per_mm: float = 0.3
-    layout: str = "reference"
+    layout: str | Layout = "reference"
     hand: HandScene | None = None
     scanner: ScannerScene | None = None
     more_injectate: tuple[InjectateScene, ...] = ()
@@ -338,12 +365,13 @@ class PhantomScene:
         validate_number(self.fan_deg, name="fan_deg", low=10, high=120)
         if self.probe not in ("linear", "curvilinear"):
             raise InputError(f"probe: expected linear or curvilinear, got {self.probe!r}")
-        if self.layout not in ("reference", "random"):
+        if not isinstance(self.layout, Layout) and self.layout not in ("reference", "random"):
             raise InputError(f"layout: expected reference or random, got {self.layout!r}")
         if self.entry_side not in ("left", "right"):
             raise InputError(f"entry_side: expected left or right, got {self.entry_side!r}")
         if unknown := set(self.structures) - set(STRUCTURES):
             raise InputError(f"structures: expected some of {', '.join(STRUCTURES)}, got {', '.join(sorted(unknown))}")
+        validate_number(self.breathing_mm, name="breathing_mm", low=0, high=10)
         validate_number(self.decorrelation, name="decorrelation", low=0, high=1)
         validate_number(self.looks, name="looks", low=1, high=16)
         if self.scanner is not None and set(range(self.frame_count)) <= set(self.scanner.dropped):
@@ -361,7 +389,9 @@ class PhantomScene:
 
     @property
     def nerve_mm(self) -> Point:
-        """Centre of the nerve, which the injection is meant for: beyond the final tip, or in mid picture."""
+        """Centre of the nerve, which the injection is meant for: of the layout, beyond the final tip, or mid picture."""
+        if isinstance(self.layout, Layout):
+            return self.layout.nerve_mm
         if self.needle is None:
             return 0.64 * self.size_mm[1], 0.62 * self.size_mm[0]
         if self.injectate is not None and self.injectate.kind == "ring":

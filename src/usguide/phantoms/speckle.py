@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -11,6 +12,22 @@ from numpy.typing import NDArray
 
 from usguide.geometry import SectorGeometry
 from usguide.phantoms.grid import C64, F32, Grid
+
+
+class Draws(Protocol):
+    """What is drawn at random: a `numpy.random.Generator`, or one whose draws change with elevation."""
+
+    def standard_normal(self, size: Any = ..., dtype: Any = ...) -> Any:
+        """Draw from a Gaussian of deviation 1."""
+        ...
+
+    def normal(self, loc: Any = ..., scale: Any = ...) -> Any:
+        """Draw one number from a Gaussian."""
+        ...
+
+    def uniform(self, low: Any = ..., high: Any = ..., size: Any = ...) -> Any:
+        """Draw evenly."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +107,7 @@ def convolve(field: C64, grid: Grid, psf: PointSpread) -> C64:
     return out
 
 
-def speckle(rng: np.random.Generator, grid: Grid, amplitude: F32, psf: PointSpread) -> C64:
+def speckle(rng: Draws, grid: Grid, amplitude: F32, psf: PointSpread) -> C64:
     """Fully developed speckle of a given mean amplitude: unit power where `amplitude` is 1."""
     noise = rng.standard_normal((2, *grid.shape), dtype=np.float32)
     field = convolve((noise[0] + 1j * noise[1]).astype(np.complex64) * amplitude, grid, psf)
@@ -100,7 +117,7 @@ def speckle(rng: np.random.Generator, grid: Grid, amplitude: F32, psf: PointSpre
     return field / np.sqrt(power).astype(np.float32)[:, None]
 
 
-def noise_at(rng: np.random.Generator, u_mm: F32, v_mm: F32, size_mm: tuple[float, float]) -> F32:
+def noise_at(rng: Draws, u_mm: F32, v_mm: F32, size_mm: tuple[float, float]) -> F32:
     """Smooth noise of unit deviation over a plane, taken at positions (u, v), varying over `size_mm` = (u, v).
 
     It is drawn on a plane of its own, so that its grain follows the coordinates given, not the beams.
@@ -119,7 +136,7 @@ def noise_at(rng: np.random.Generator, u_mm: F32, v_mm: F32, size_mm: tuple[floa
     return np.asarray(taken, dtype=np.float32)
 
 
-def noise_along(rng: np.random.Generator, u_mm: F32, size_mm: float) -> F32:
+def noise_along(rng: Draws, u_mm: F32, size_mm: float) -> F32:
     """Smooth noise of unit deviation along one axis, in the shape of `u_mm`."""
     du = size_mm / 3
     u0 = float(u_mm.min()) - du
