@@ -98,10 +98,9 @@ def test_motion_moves_the_picture_by_the_stated_amount(background):
 
 
 def test_motion_does_not_show_what_lies_outside(background):
-    hand = HandScene(slide=((0.0, -2.0), (2.0, 3.0)))
-    for changes in ({}, {"motion_mm": 1.0}, {"motion_mm": 0.6, "hand": hand}):
+    for changes in ({}, {"motion_mm": 1.0}):
         scene = anatomy_scene(background, **changes)
-        left, right, top, bottom = margins_mm(scene)
+        left, right, top, bottom = margins_mm(scene, background)
         whole = (scene.shape[0] - 1) * 0.1 + top + bottom, (scene.shape[1] - 1) * 0.1 + left + right
         assert whole[0] <= background.size_mm[0] + 1e-6
         assert whole[1] <= background.size_mm[1] + 1e-6
@@ -212,4 +211,4 @@ def test_scenes_that_do_not_fit_are_refused(background, changes):
 
 def test_a_background_smaller_than_its_motion_is_refused(background):
     with pytest.raises(InputError, match="expected 32 x 32"):
-        anatomy_scene(background, hand=HandScene(slide=((0.0, 0.0), (1.0, 34.0))))
+        anatomy_scene(background, motion_mm=20.0)

@@ -16,6 +16,7 @@ from usguide.errors import InputError
 from usguide.geometry import Point
 from usguide.intensity import DB_PER_NEPER, log_compress
 from usguide.phantoms.grid import C64, F32, Grid
+from usguide.phantoms.motion import origins
 from usguide.phantoms.scene import PhantomScene
 from usguide.phantoms.speckle import LINEAR_SPREAD, blur, speckle
 
@@ -27,6 +28,8 @@ LOSS_SHARE = 0.6
 _LOSS_MM = 4.0
 _LOOKS = 4
 _CHANGING = 3
+_EDGE = (24, 24)
+_SPARE_MM = 0.3  # the needle drags tissue by less
 _BLACK = 12
 
 
@@ -101,12 +104,21 @@ def picture_box(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     return x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1
 
 
-def margins_mm(scene: PhantomScene) -> tuple[float, float, float, float]:
+def margins_mm(scene: PhantomScene, background: Background) -> tuple[float, float, float, float]:
     """Return (left, right, top, bottom): what motion may bring into view, for a needle from the left."""
-    # Slow motion, and 0.3 mm for the needle's drag; `origins` moves nothing up or down at the probe's face.
-    sideways, down = scene.motion_mm + 0.3, 0.8 * scene.motion_mm + 0.3
-    slides = [lateral for _, lateral in scene.hand.slide] if scene.hand else []
-    return sideways - min([0.0, *slides]), sideways + max([0.0, *slides]), 0.3, down
+    rows, columns = _EDGE
+    (height, width), (dz, dx) = background.size_mm, scene.spacing_mm
+    whole = replace(scene, shape=(math.floor(height / dz) + 1, math.floor(width / dx) + 1))
+    grid = Grid(_EDGE, (height / (rows - 1), width / (columns - 1)))
+    out = np.full(4, _SPARE_MM)
+    for k in range(scene.frame_count):
+        column, row = origins(whole, grid, k / scene.frame_rate_hz, None, None)
+        sideways = column[:, 0].min(), column[:, -1].max() - (columns - 1)
+        down = row[0].min(), row[-1].max() - (rows - 1)
+        beyond = np.array([-sideways[0], sideways[1], -down[0], down[1]])
+        out = np.maximum(out, _SPARE_MM + beyond * np.repeat(grid.spacing_mm[::-1], 2))
+    left, right, top, bottom = (float(v) for v in out)
+    return left, right, top, bottom
 
 
 def anatomy_scene(background: Background, *, spacing_mm: float = 0.1, **changes: Any) -> PhantomScene:
@@ -134,7 +146,7 @@ def anatomy_scene(background: Background, *, spacing_mm: float = 0.1, **changes:
     # A still is compounded already: several looks keep a needle from interfering with it as if it were not.
     changes = {"looks": _LOOKS, "attenuation_db_per_mm": 0.0, **changes, **fixed}
     scene = PhantomScene(**{**changes, "shape": (32, 32)})
-    left, right, top, bottom = margins_mm(scene)
+    left, right, top, bottom = margins_mm(scene, background)
     height, width = background.size_mm[0] - top - bottom, background.size_mm[1] - left - right
     shape = math.floor(height / step + 1e-6) + 1, math.floor(width / step + 1e-6) + 1
     if min(shape) < 32:
@@ -178,7 +190,7 @@ class Anatomy:
         self._rng = np.random.default_rng([seed, 4])
         self.dynamic_range_db = background.dynamic_range_db
         self.grid = Grid(scene.shape, scene.spacing_mm)
-        left, _, top, _ = margins_mm(scene)
+        left, _, top, _ = margins_mm(scene, background)
         steps = scene.spacing_mm
         # Whole pixels, so that at rest nothing is interpolated.
         self._first = round(top / steps[0]), round(left / steps[1])
