@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pymust
 from numpy.typing import NDArray
-from speckle_measures import amplitude_snr, sigma_mm, speckle_widths_mm, width_at
+from speckle_measures import ACROSS_STEP_MM, across, amplitude_snr, sigma_mm, speckle_widths_mm, width_at
 
 FIGURES = Path(__file__).with_name("pymust_figures.json")
 PROBE, SEED = "L11-5v", 5
@@ -83,20 +83,6 @@ def row(angle_deg: float, rough_mm: float, rng: np.random.Generator) -> tuple[F6
     )
 
 
-def across(envelope: F64, angle_deg: float) -> F64:
-    """Mean profile across a row through the centre, over its middle 6 mm, in steps of 0.02 mm up to 1.2 mm away."""
-    a = math.radians(angle_deg)
-    t, v = np.meshgrid(np.arange(-3, 3.01, 0.05), np.arange(-1.2, 1.21, 0.02), indexing="ij")
-    column = (t * math.cos(a) - v * math.sin(a) + HALF_MM[0]) / SPACING_MM[1]
-    line = (t * math.sin(a) + v * math.cos(a) + HALF_MM[1]) / SPACING_MM[0]
-    c, r = np.floor(column).astype(int), np.floor(line).astype(int)
-    u, w = column - c, line - r
-    upper = (1 - u) * envelope[r, c] + u * envelope[r, c + 1]
-    lower = (1 - u) * envelope[r + 1, c] + u * envelope[r + 1, c + 1]
-    profile: F64 = ((1 - w) * upper + w * lower).mean(axis=0)
-    return profile
-
-
 def main() -> None:
     """Simulate, measure, store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -140,15 +126,15 @@ def main() -> None:
     for rough_mm in (0.0, wavelength_mm / 8):
         for angle_deg in ANGLES_DEG:
             places = row(angle_deg, rough_mm, rng)
-            profile = across(np.abs(scanner.image(*places, np.ones(places[0].size))), angle_deg)
-            fwhm_mm = width_at(profile, 0.02, 0.5)
+            profile = across(np.abs(scanner.image(*places, np.ones(places[0].size))), angle_deg, SPACING_MM)
+            fwhm_mm = width_at(profile, ACROSS_STEP_MM, 0.5)
             figures["rows"].append(
                 {
                     "angle_deg": angle_deg,
                     "rough_mm": round(rough_mm, 4),
                     # A smooth row that sends its echo past the probe leaves no peak to measure.
                     "fwhm_mm": fwhm_mm if math.isfinite(fwhm_mm) else None,
-                    "offset_mm": float((profile.argmax() - profile.size // 2) * 0.02),
+                    "offset_mm": float((profile.argmax() - profile.size // 2) * ACROSS_STEP_MM),
                     "peak_over_speckle_db": float(20 * np.log10(profile.max() / speckle.mean())),
                 }
             )

@@ -201,6 +201,7 @@ def test_bad_backgrounds_are_refused(background, changes, message):
         {"structures": ("fascia",)},
         {"shape": (900, 900)},
         {"hand": HandScene(sweep=((0.0, 0.0), (1.0, 2.0)))},
+        {"hand": HandScene(lift_off=((0.0, 1.0, 0.5),))},
     ],
 )
 def test_scenes_that_do_not_fit_are_refused(background, changes):
