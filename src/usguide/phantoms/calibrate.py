@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from usguide._validation import validate_number
 from usguide.errors import InputError
+from usguide.phantoms.anatomy import Anatomy, Background
 from usguide.phantoms.grid import picture_geometry
+from usguide.phantoms.layouts import placed
 from usguide.phantoms.needle_truth import needle_in_picture
 from usguide.phantoms.render import DYNAMIC_RANGE_DB, display, envelopes, moment_of
 from usguide.phantoms.scene import PhantomScene
@@ -24,7 +26,9 @@ RANGE = (0.05, 60.0)
 
 
 @lru_cache(maxsize=256)
-def brightness_for_visibility(scene: PhantomScene, target_db: float, seed: int = 0) -> float:
+def brightness_for_visibility(
+    scene: PhantomScene, target_db: float, seed: int = 0, background: Background | None = None
+) -> float:
     """Find the needle's `brightness` with which the median of a few frames has a wanted visibility.
 
     The power of an echo is a square function of the needle's brightness at every sample: three renderings of a few
@@ -39,6 +43,8 @@ def brightness_for_visibility(scene: PhantomScene, target_db: float, seed: int =
         As `needle_visibility_db` measures it, -10 to 40.
     seed : int
         That of the recording.
+    background : Background, optional
+        Real anatomy that the scene is rendered onto.
 
     Returns
     -------
@@ -52,6 +58,7 @@ def brightness_for_visibility(scene: PhantomScene, target_db: float, seed: int =
     validate_number(target_db, name="target_db", low=-10, high=40)
     if scene.needle is None:
         raise InputError("scene: expected one with a needle, got none; set its needle")
+    scene = placed(scene, seed)
     geometry, times = picture_geometry(scene), np.arange(scene.frame_count) / scene.frame_rate_hz
     seen = [needle_in_picture(moment_of(scene, float(t)).needle, geometry, scene.size_mm) for t in times]
     visible = np.array([needle.visible_mm for needle in seen])
@@ -61,10 +68,14 @@ def brightness_for_visibility(scene: PhantomScene, target_db: float, seed: int =
     chosen = np.unique(
         counted[np.linspace(0, counted.size - 1, min(FRAMES, counted.size) + 2).round().astype(int)[1:-1]]
     )
+    # A backdrop has a state: one for each rendering.
+    backdrops = [Anatomy(background, scene, seed) if background is not None else None for _ in TRIED]
     power = np.array(
         [
-            [np.square(envelope, dtype=np.float64) for envelope, _ in envelopes(trial, seed, times[chosen])]
-            for trial in (replace(scene, needle=replace(scene.needle, brightness=b)) for b in TRIED)
+            [np.square(envelope, dtype=np.float64) for envelope, _ in envelopes(trial, seed, times[chosen], backdrop)]
+            for trial, backdrop in zip(
+                (replace(scene, needle=replace(scene.needle, brightness=b)) for b in TRIED), backdrops, strict=True
+            )
         ]
     )
 
@@ -74,8 +85,10 @@ def brightness_for_visibility(scene: PhantomScene, target_db: float, seed: int =
     def measured(frame: int, brightness: float) -> float:
         weights = lagrange(np.array(TRIED), brightness)
         envelope = np.sqrt(np.maximum(np.tensordot(weights, power[:, frame], axes=1), 0)).astype(np.float32)
-        picture = display(envelope, scene, geometry)
-        return needle_visibility_db(picture, geometry, seen[chosen[frame]].shaft_mm, dynamic_range_db=DYNAMIC_RANGE_DB)
+        anatomy = backdrops[0]
+        picture = anatomy.picture(envelope) if anatomy else display(envelope, scene, geometry)
+        range_db = anatomy.dynamic_range_db if anatomy else DYNAMIC_RANGE_DB
+        return needle_visibility_db(picture, geometry, seen[chosen[frame]].shaft_mm, dynamic_range_db=range_db)
 
     low, high = np.log(RANGE)
     reach = visibility_at(RANGE[0]), visibility_at(RANGE[1])

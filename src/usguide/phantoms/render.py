@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry, scan_convert
 from usguide.intensity import log_compress
-from usguide.phantoms.backdrop import RenderedTissue
+from usguide.phantoms.anatomy import Anatomy, Background, anatomy_scene
+from usguide.phantoms.backdrop import Backdrop, RenderedTissue
 from usguide.phantoms.fluid import Fluid, FluidEcho, Injection, fluid_at, injections_of, volume_mm3
 from usguide.phantoms.fluid_shapes import F64
 from usguide.phantoms.grid import F32, beam_grid, picture_geometry
@@ -49,6 +50,8 @@ class Phantom:
     truth : PhantomTruth
     region : (int, int, int, int), optional
         (x, y, width, height) of the picture within a screen.
+    background, split : str
+        Name and split of the real anatomy it is rendered onto; empty without.
     """
 
     frames: NDArray[np.uint8]
@@ -56,15 +59,22 @@ class Phantom:
     timestamps_s: NDArray[np.float64]
     truth: PhantomTruth
     region: tuple[int, int, int, int] | None = None
+    background: str = ""
+    split: str = ""
 
 
-def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phantom:
+def render_phantom(
+    scene: PhantomScene | None = None, *, seed: int = 0, background: Background | None = None
+) -> Phantom:
     """Render a recording. The same scene and seed give the same frames.
 
     Parameters
     ----------
     scene : PhantomScene, optional
+        Onto a background: from `anatomy_scene`.
     seed : int
+    background : Background, optional
+        Real anatomy to render onto, in place of rendered tissue.
 
     Returns
     -------
@@ -77,19 +87,24 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     the tissue and part of it decorrelates; the needle's echo, which does not move with it, and the electronic noise
     are added before the envelope is taken and log-compressed. What is simplified: `data/phantoms/README.md`.
     """
-    scene = placed(scene or PhantomScene(), seed)
+    if scene is None:
+        scene = PhantomScene() if background is None else anatomy_scene(background)
+    scene = placed(scene, seed)
+    anatomy = Anatomy(background, scene, seed) if background is not None else None
+    dynamic_range_db = anatomy.dynamic_range_db if anatomy else DYNAMIC_RANGE_DB
     geometry = picture_geometry(scene)
     times = np.arange(scene.frame_count) / scene.frame_rate_hz
     scanner = scene.scanner or ScannerScene()
     frames, needles, masks, seen, outlines = [], [], [], [], []
-    for envelope, moment in envelopes(scene, seed, times):
-        picture = display(envelope, scene, geometry, scanner.gain_db(moment.time_s))
+    for envelope, moment in envelopes(scene, seed, times, anatomy):
+        gain_db = scanner.gain_db(moment.time_s)
+        picture = anatomy.picture(envelope, gain_db) if anatomy else display(envelope, scene, geometry, gain_db)
         needle = needle_in_picture(moment.needle, geometry, scene.size_mm)
         frames.append(picture)
         needles.append(needle)
         masks.append(_mask(scene, geometry, moment.fluid))
         outlines.append(moment.outlines_mm)
-        seen.append(needle_visibility_db(picture, geometry, needle.shaft_mm, dynamic_range_db=DYNAMIC_RANGE_DB))
+        seen.append(needle_visibility_db(picture, geometry, needle.shaft_mm, dynamic_range_db=dynamic_range_db))
     mask = np.stack(masks)
     area = mask.sum(axis=(1, 2)) * float(np.prod(scene.spacing_mm))
     needle_rows: dict[str, Any] = {
@@ -109,7 +124,8 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     stack = np.stack(frames)
     if scene.entry_side == "right":
         stack, truth = np.ascontiguousarray(stack[:, :, ::-1]), truth.mirrored(scene.size_mm[1])
-    return Phantom(*deliver(scanner, stack, geometry, times, truth))
+    of = (background.name, background.split) if background else ()
+    return Phantom(*deliver(scanner, stack, geometry, times, truth), *of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +147,15 @@ def moment_of(scene: PhantomScene, time_s: float, injections: tuple[Injection, .
     return Moment(time_s, pose if pose is not None and pose.length_mm > 0 else None, fluid)
 
 
-def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Iterator[tuple[F32, Moment]]:
+def envelopes(
+    scene: PhantomScene, seed: int, times: NDArray[np.float64], anatomy: Anatomy | None = None
+) -> Iterator[tuple[F32, Moment]]:
     """Give the envelope on the grid of beams, and what the scene holds, at each time."""
     scene = placed(scene, seed)
     rng = np.random.default_rng(seed)
-    grid = beam_grid(scene)
+    grid = anatomy.grid if anatomy else beam_grid(scene)
     psf = spread_of(grid.sector)
-    backdrop = RenderedTissue(rng, grid, psf, scene)
+    backdrop: Backdrop = anatomy or RenderedTissue(rng, grid, psf, scene)
     injections = injections_of(scene, seed, backdrop.outlines_mm)
     fluid_echo = FluidEcho(grid, psf, injections, backdrop.haze)
     profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, scene.looks)
