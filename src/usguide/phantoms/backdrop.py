@@ -26,6 +26,8 @@ class Backdrop(Protocol):
 
     haze: list[C64]
     """For each look: speckle of unit power, in place."""
+    outlines_mm: dict[str, NDArray[np.float64]]
+    """Outlines at rest (P, 2): "nerve" and "vessel" are closed, "bone" and "pleura" are surfaces."""
 
     def gain(self) -> F32:
         """Return what attenuation, shading and shadows leave of an echo, at the present moment."""
@@ -50,7 +52,7 @@ class RenderedTissue:
     def __init__(self, rng: np.random.Generator, grid: Grid, psf: PointSpread, scene: PhantomScene) -> None:
         self._rng, self._scene = rng, scene
         tissue = build_tissue(rng, grid, scene)
-        self._gain = tissue.gain
+        self._gain, self.outlines_mm = tissue.gain, tissue.outlines_mm
         self._fields = [_look(rng, grid, psf, tissue) for _ in range(scene.looks)]
         self.haze = [speckle(rng, grid, np.ones(grid.shape, np.float32), psf) for _ in range(scene.looks)]
         # A share of the field changes: a mixture of fields whose weights wander, at unit power altogether.

@@ -73,19 +73,31 @@ class Grid:
         """Distance between samples."""
         return self.spacing_mm[0]
 
+    def index_at(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
+        """Return the fractional (column, row) of positions."""
+        if self.sector is None:
+            return x_mm / self.pitch_mm[0], (z_mm - self.first_mm) / self.axial_mm
+        dx, dz = x_mm - self.sector.apex_mm[0], z_mm - self.sector.apex_mm[1]
+        first, last = np.radians(self.sector.angle_deg)
+        column = (np.arctan2(dx, dz) - first) / (last - first) * (self.shape[1] - 1)
+        return column, (np.hypot(dx, dz) - self.first_mm) / self.axial_mm
+
     def to_index(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
         """Return the fractional (column, row) of positions, each in `shape`."""
-        if self.sector is None:
-            column, row = x_mm / self.pitch_mm[0], (z_mm - self.first_mm) / self.axial_mm
-        else:
-            dx, dz = x_mm - self.sector.apex_mm[0], z_mm - self.sector.apex_mm[1]
-            first, last = np.radians(self.sector.angle_deg)
-            column = (np.arctan2(dx, dz) - first) / (last - first) * (self.shape[1] - 1)
-            row = (np.hypot(dx, dz) - self.first_mm) / self.axial_mm
+        column, row = self.index_at(x_mm, z_mm)
         return (
             np.ascontiguousarray(np.broadcast_to(column, self.shape), dtype=np.float32),
             np.ascontiguousarray(np.broadcast_to(row, self.shape), dtype=np.float32),
         )
+
+    def from_index(self, column: F32, row: F32) -> tuple[F32, F32]:
+        """Return the position (lateral, axial) in mm of fractional columns and rows."""
+        along = self.first_mm + self.axial_mm * row
+        if self.sector is None:
+            return column * self.pitch_mm[0], along
+        first, last = np.radians(self.sector.angle_deg)
+        tilt = first + (last - first) * column / (self.shape[1] - 1)
+        return self.sector.apex_mm[0] + along * np.sin(tilt), self.sector.apex_mm[1] + along * np.cos(tilt)
 
 
 def picture_geometry(scene: PhantomScene) -> ImageGeometry:

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from usguide.phantoms.fluid import Lens
+from usguide.phantoms.fluid import Fluid
 from usguide.phantoms.grid import C64, F32, Grid
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scene import PhantomScene
@@ -15,7 +15,7 @@ from usguide.phantoms.structures import vessel_mm
 
 
 def origins(
-    scene: PhantomScene, grid: Grid, time_s: float, pose: NeedlePose | None, fluid: Lens | None
+    scene: PhantomScene, grid: Grid, time_s: float, pose: NeedlePose | None, fluid: Fluid | None
 ) -> tuple[F32, F32]:
     """Where each sample's tissue comes from: (column, row) on the grid."""
     x, z = grid.x_mm, grid.z_mm

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from usguide._shipped import shipped_folder
 from usguide.errors import InputError
 from usguide.phantoms.render import Phantom
 from usguide.phantoms.scene import PhantomScene
@@ -16,13 +17,6 @@ from usguide.phantoms.scene import PhantomScene
 FORMAT_VERSION = 2
 SHIPPED: dict[str, tuple[PhantomScene, int]] = {"inplane-fascia": (PhantomScene(), 7)}
 """Name to (scene, seed); `scripts/make_phantoms.py` renders them."""
-
-
-def shipped_folder() -> Path:
-    """Folder of the shipped phantoms: in the installed package, or at the top of the source tree."""
-    package = Path(__file__).parents[1]
-    installed = package / "data" / "phantoms"
-    return installed if installed.is_dir() else package.parents[1] / "data" / "phantoms"
 
 
 def list_shipped() -> tuple[str, ...]:
@@ -65,6 +59,8 @@ def save_phantom(path: Path, phantom: Phantom, scene: PhantomScene, seed: int) -
         "meta": np.array(meta),
         **phantom.truth.to_npz_dict(),
     }
+    if phantom.region is not None:
+        arrays["region"] = np.array(phantom.region)
     if geometry.sector is not None:
         s = geometry.sector
         arrays["sector"] = np.array([*s.apex_mm, *s.radius_mm, *s.angle_deg])

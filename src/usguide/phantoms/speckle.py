@@ -9,28 +9,55 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.geometry import SectorGeometry
 from usguide.phantoms.grid import C64, F32, Grid
 
 
 @dataclass(frozen=True, slots=True)
 class PointSpread:
-    """Standard deviations of the point-spread function in mm, of the amplitude (not the power)."""
+    """Standard deviations of the point-spread function in mm, of the amplitude (not the power), two-way.
+
+    Elevational widths are those of a lens of 4 to 5 mm height (linear probe, 10 MHz) and of 12 mm (curvilinear,
+    3.5 MHz): at -6 dB a slice of 1.6 and 3.3 mm at the elevational focus, 3 and 8 mm at the probe's face.
+    """
 
     axial_mm: float = 0.085
     lateral_mm: float = 0.20
     focus_mm: float = 18.0
     divergence: float = 0.012
     """Growth of the lateral width per mm away from the focus."""
+    elevational_mm: float = 0.7
+    elevational_focus_mm: float = 18.0
+    elevational_divergence: float = 0.06
 
     def lateral_at(self, depth_mm: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """Lateral standard deviation at a depth."""
         away = np.asarray(depth_mm, dtype=float) - self.focus_mm
         return np.asarray(np.hypot(self.lateral_mm, self.divergence * away), dtype=float)
 
+    def elevational_at(self, depth_mm: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """Elevational standard deviation at a depth."""
+        away = np.asarray(depth_mm, dtype=float) - self.elevational_focus_mm
+        return np.asarray(np.hypot(self.elevational_mm, self.elevational_divergence * away), dtype=float)
+
 
 LINEAR_SPREAD = PointSpread()
-CURVILINEAR_SPREAD = PointSpread(axial_mm=0.16, lateral_mm=0.5, focus_mm=35.0, divergence=0.018)
+CURVILINEAR_SPREAD = PointSpread(
+    axial_mm=0.16,
+    lateral_mm=0.5,
+    focus_mm=35.0,
+    divergence=0.018,
+    elevational_mm=1.4,
+    elevational_focus_mm=60.0,
+    elevational_divergence=0.05,
+)
 """Lower frequency, longer pulse, wider beam."""
+
+
+def spread_of(sector: SectorGeometry | None) -> PointSpread:
+    """Return the point-spread function of a probe: of a curvilinear one if its pictures are fans."""
+    return LINEAR_SPREAD if sector is None else CURVILINEAR_SPREAD
+
 
 _KNOTS = 9
 

@@ -5,15 +5,40 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from usguide.phantoms.grid import F32, Grid
 from usguide.phantoms.scene import PhantomScene
 from usguide.phantoms.speckle import noise_along, noise_at
 
+AROUND = np.arange(64) * (2 * math.pi / 64)
+
 
 def _soft(inside: F32, width: float) -> F32:
     """Soft step: 1 where `inside` is well above 0."""
     return np.asarray(1 / (1 + np.exp(np.clip(-inside / width, -40, 40))), dtype=np.float32)
+
+
+def vessel_outline_mm(scene: PhantomScene, phase: ArrayLike) -> NDArray[np.float64]:
+    """Outline of the vessel's lumen at rest, shape (64, 2), (lateral, axial)."""
+    vx, vz, vr = vessel_mm(scene)
+    first, second = np.asarray(phase, float)
+    radius = vr * (1 + 0.05 * np.sin(2 * AROUND + first) + 0.03 * np.sin(3 * AROUND + second))
+    return np.stack([vx + radius * np.cos(AROUND), vz + radius * np.sin(AROUND) / 1.25], axis=-1)
+
+
+def nerve_outline_mm(scene: PhantomScene, phase: ArrayLike) -> NDArray[np.float64]:
+    """Outline of the nerve at rest, the middle of its bright sheath, shape (64, 2), (lateral, axial)."""
+    nx, nz = scene.nerve_mm
+    first, second = np.asarray(phase, float)
+    edge = 1.03 * (1 + 0.07 * np.sin(2 * AROUND + first) + 0.05 * np.sin(3 * AROUND + second))
+    return np.stack([nx + 2.7 * edge * np.cos(AROUND), nz + 1.7 * edge * np.sin(AROUND)], axis=-1)
+
+
+def bone_surface_mm(scene: PhantomScene) -> NDArray[np.float64]:
+    """Surface of the bone at rest across the picture, shape (64, 2), (lateral, axial)."""
+    across = Grid((1, len(AROUND)), (1.0, scene.size_mm[1] / (len(AROUND) - 1)))
+    return np.stack([across.x_mm[0], bone_depth_mm(across, scene)[0]], axis=-1).astype(float)
 
 
 def vessel_mm(scene: PhantomScene) -> tuple[float, float, float]:
@@ -30,8 +55,10 @@ def bone_depth_mm(grid: Grid, scene: PhantomScene) -> F32:
     return np.asarray(height * (0.93 - hump) + 0.12 * np.sin(x * 0.83) + 0.05 * np.sin(x * 2.3 + 1), dtype=np.float32)
 
 
-def add_vessel(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
-    """Anechoic, not quite round, with a wall that shines where the beam meets it head on."""
+def add_vessel(
+    rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32
+) -> NDArray[np.float64]:
+    """Anechoic, not quite round, with a wall that shines where the beam meets it head on; return its outline."""
     vx, vz, vr = vessel_mm(scene)
     dx, dz = np.broadcast_arrays(grid.x_mm - vx, (grid.z_mm - vz) * 1.25)
     around = np.arctan2(dz, dx)
@@ -47,10 +74,13 @@ def add_vessel(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplit
     uneven = np.exp(0.3 * noise_at(rng, grid.x_mm, grid.z_mm, (1.0, 1.0)))
     line = np.exp(-0.5 * ((r - radius - 0.1) / 0.07) ** 2)
     reflector += (0.9 * scene.fascia_brightness * head_on * uneven * line).astype(np.float32)
+    return vessel_outline_mm(scene, phase)
 
 
-def add_nerve(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
-    """Honeycomb: dark fascicles in bright connective tissue, with a brighter rim."""
+def add_nerve(
+    rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32
+) -> NDArray[np.float64]:
+    """Honeycomb: dark fascicles in bright connective tissue, with a brighter rim; return its outline."""
     nx, nz = scene.nerve_mm
     dx, dz = np.broadcast_arrays(grid.x_mm - nx, grid.z_mm - nz)
     around = np.arctan2(dz / 1.7, dx / 2.7)
@@ -70,6 +100,7 @@ def add_nerve(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitu
     rim = np.exp(-0.5 * ((q - 1.03) / 0.06) ** 2).astype(np.float32)
     amplitude += np.float32(1.6) * rim
     reflector += np.float32(0.3 * scene.fascia_brightness) * rim * np.abs(np.sin(around)).astype(np.float32) ** 2
+    return nerve_outline_mm(scene, phase)
 
 
 def add_bone(rng: np.random.Generator, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from usguide.phantoms.grid import F32, Grid
 from usguide.phantoms.scene import PhantomScene
 from usguide.phantoms.speckle import PointSpread, convolve, noise_along, noise_at, speckle
-from usguide.phantoms.structures import add_bone, add_nerve, add_vessel, bone_depth_mm, vessel_mm
+from usguide.phantoms.structures import (
+    add_bone,
+    add_nerve,
+    add_vessel,
+    bone_depth_mm,
+    bone_surface_mm,
+    vessel_mm,
+)
 
 __all__ = ["Grid", "PointSpread", "Tissue", "build_tissue", "convolve", "speckle"]
 
@@ -27,11 +35,14 @@ class Tissue:
         Amplitude of smooth reflectors (coherent), before convolution.
     gain : ndarray
         What attenuation, shading and shadows leave; stays with the probe.
+    outlines_mm : dict of str to ndarray, shape (P, 2)
+        Nerve and vessel (closed), bone (its surface), as far as there are any.
     """
 
     amplitude: F32
     reflector: F32
     gain: F32
+    outlines_mm: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 # Depth at mid width (share of the height), slope in degrees, strength, from and to (share of the width).
@@ -50,6 +61,7 @@ _LAYERS = (0.9, 0.40, 0.55, 0.36, 0.62, 0.5)
 def build_tissue(rng: np.random.Generator, grid: Grid, scene: PhantomScene) -> Tissue:
     """Draw the tissue of a scene; without structures it is homogeneous."""
     has = set(scene.structures)
+    outlines: dict[str, NDArray[np.float64]] = {}
     x, z = grid.x_mm, grid.z_mm
     amplitude = np.ones(grid.shape, np.float32)
     reflector = np.zeros(grid.shape, np.float32)
@@ -63,12 +75,12 @@ def build_tissue(rng: np.random.Generator, grid: Grid, scene: PhantomScene) -> T
     if "skin" in has:
         _add_skin(rng, grid, amplitude, reflector)
     if "vessel" in has:
-        add_vessel(rng, grid, scene, amplitude, reflector)
+        outlines["vessel"] = add_vessel(rng, grid, scene, amplitude, reflector)
         # Blood attenuates little: what lies below a vessel is brighter.
         vx, vz, vr = vessel_mm(scene)
         gain *= 1 + 0.45 * np.exp(-(((x - vx) / (0.75 * vr)) ** 4)) * (z > vz)
     if "nerve" in has:
-        add_nerve(rng, grid, scene, amplitude, reflector)
+        outlines["nerve"] = add_nerve(rng, grid, scene, amplitude, reflector)
     if "shading" in has:
         # Uneven contact and what lies near the skin darken whole beams, the more the deeper.
         beams = np.arange(grid.shape[1], dtype=np.float32)[None, :] * grid.pitch_mm[0]
@@ -76,8 +88,9 @@ def build_tissue(rng: np.random.Generator, grid: Grid, scene: PhantomScene) -> T
         gain *= np.exp(0.3 * along * np.sqrt(grid.depth_mm.clip(0) / float(grid.depth_mm.max())))
     if "bone" in has:
         add_bone(rng, grid, scene, amplitude, reflector)
+        outlines["bone"] = bone_surface_mm(scene)
         gain *= 1 - 0.96 / (1 + np.exp(-np.clip((z - bone_depth_mm(grid, scene) - 0.7) / 0.15, -40, 40)))
-    return Tissue(np.maximum(amplitude, np.float32(0.02)), reflector, gain.astype(np.float32))
+    return Tissue(np.maximum(amplitude, np.float32(0.02)), reflector, gain.astype(np.float32), outlines)
 
 
 def specular_law(slope_deg: F32, width_deg: float = 9.0) -> F32:
