@@ -183,9 +183,9 @@ class Anatomy:
     def __init__(self, background: Background, scene: PhantomScene, seed: int) -> None:
         if scene.probe != "linear" or scene.structures:
             raise InputError("scene: expected a linear probe and no structures on real anatomy, use anatomy_scene")
-        if scene.hand is not None and scene.hand.sweep:
+        if scene.hand is not None and (scene.hand.sweep or scene.hand.lift_off):
             raise InputError(
-                "hand: expected no sweep on real anatomy, got one; what lies beside the plane is not known"
+                "hand: expected neither sweep nor lift-off on real anatomy, got one; only a slide is known"
             )
         self._background, self._scene = background, scene
         self._mirror = scene.entry_side == "right"
@@ -199,6 +199,7 @@ class Anatomy:
         self._shape = tuple(int(s / d + 1e-6) + 1 for s, d in zip(background.size_mm, steps, strict=True))
         if any(a + n > whole for a, n, whole in zip(self._first, scene.shape, self._shape, strict=True)):
             raise InputError(f"scene: expected at most what {background.name or 'the background'} shows, got more")
+        self.outlines_mm = self._target_outline()
         self._shown = 0
         self._grey = self._resampled(0)
         whole = Grid((self._shape[0], self._shape[1]), steps)
@@ -228,8 +229,6 @@ class Anatomy:
         self._changing = [np.float32(contrast) * c for c in changing]
         self._weights = self._rng.standard_normal(_CHANGING)
         self._time_s: float | None = None
-        target = self._target_mm()
-        self.outlines_mm = {} if target is None else {TARGET: np.array([target])}
 
     def _resampled(self, index: int) -> F32:
         """One frame of the background at the scene's spacing, a needle from the left."""
@@ -247,14 +246,15 @@ class Anatomy:
         (row, column), (h, w) = self._first, self._scene.shape
         return np.ascontiguousarray(whole[row : row + h, column : column + w])
 
-    def _target_mm(self) -> Point | None:
-        """Where the target is at rest, in the picture's mm, for a needle from the left."""
+    def _target_outline(self) -> dict[str, NDArray[np.float64]]:
+        """Return the target at rest, if the background has one, in the picture's mm, for a needle from the left."""
         if self._background.target_mm is None:
-            return None
+            return {}
         x, z = self._background.target_mm
         if self._mirror:
             x = self._background.size_mm[1] - x
-        return x - self._first[1] * self._scene.spacing_mm[1], z - self._first[0] * self._scene.spacing_mm[0]
+        corner = self._first[1] * self._scene.spacing_mm[1], self._first[0] * self._scene.spacing_mm[0]
+        return {TARGET: np.array([[x - corner[0], z - corner[1]]])}
 
     def gain(self) -> F32:
         """Return what is taken for sound lost on the way: slow in space, still with the probe."""
@@ -306,7 +306,7 @@ class Anatomy:
 
     def picture(self, envelope: F32, gain_db: float = 0.0) -> NDArray[np.uint8]:
         """Return an envelope in the grey levels of the background."""
-        white = math.exp(float(self._neper) * (255 - float(self._tissue))) / 10 ** (gain_db / 20)
+        white = math.exp(float(self._neper) * (255 - float(self._tissue)) - gain_db / DB_PER_NEPER)
         grey = log_compress(envelope, dynamic_range_db=self.dynamic_range_db, reference=white)
         return np.asarray(np.rint(grey), dtype=np.uint8)
 

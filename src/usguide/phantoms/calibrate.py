@@ -56,9 +56,9 @@ def brightness_for_visibility(
         There is no needle in the picture, or no brightness gives this visibility.
     """
     validate_number(target_db, name="target_db", low=-10, high=40)
+    scene = placed(scene, seed)
     if scene.needle is None:
         raise InputError("scene: expected one with a needle, got none; set its needle")
-    scene = placed(scene, seed)
     geometry, times = picture_geometry(scene), np.arange(scene.frame_count) / scene.frame_rate_hz
     seen = [needle_in_picture(moment_of(scene, float(t)).needle, geometry, scene.size_mm) for t in times]
     visible = np.array([needle.visible_mm for needle in seen])
@@ -70,12 +70,11 @@ def brightness_for_visibility(
     )
     # A backdrop has a state: one for each rendering.
     backdrops = [Anatomy(background, scene, seed) if background is not None else None for _ in TRIED]
+    trials = [replace(scene, needle=replace(scene.needle, brightness=b)) for b in TRIED]
     power = np.array(
         [
             [np.square(envelope, dtype=np.float64) for envelope, _ in envelopes(trial, seed, times[chosen], backdrop)]
-            for trial, backdrop in zip(
-                (replace(scene, needle=replace(scene.needle, brightness=b)) for b in TRIED), backdrops, strict=True
-            )
+            for trial, backdrop in zip(trials, backdrops, strict=True)
         ]
     )
 
