@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry, scan_convert
 from usguide.intensity import log_compress
-from usguide.phantoms.backdrop import RenderedTissue
+from usguide.phantoms.anatomy import Anatomy, Background, anatomy_scene
+from usguide.phantoms.backdrop import Backdrop, RenderedTissue
 from usguide.phantoms.fluid import Lens, fluid_at, fluid_gain
 from usguide.phantoms.grid import F32, beam_grid, picture_geometry
 from usguide.phantoms.motion import origins
@@ -40,21 +41,30 @@ class Phantom:
     geometry : ImageGeometry
     timestamps_s : ndarray, shape (N,)
     truth : PhantomTruth
+    background, split : str
+        Name and split of the real anatomy it is rendered onto; empty without.
     """
 
     frames: NDArray[np.uint8]
     geometry: ImageGeometry
     timestamps_s: NDArray[np.float64]
     truth: PhantomTruth
+    background: str = ""
+    split: str = ""
 
 
-def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phantom:
+def render_phantom(
+    scene: PhantomScene | None = None, *, seed: int = 0, background: Background | None = None
+) -> Phantom:
     """Render a recording. The same scene and seed give the same frames.
 
     Parameters
     ----------
     scene : PhantomScene, optional
+        Onto a background: from `anatomy_scene`.
     seed : int
+    background : Background, optional
+        Real anatomy to render onto, in place of rendered tissue.
 
     Returns
     -------
@@ -67,17 +77,21 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     the tissue and part of it decorrelates; the needle's echo, which does not move with it, and the electronic noise
     are added before the envelope is taken and log-compressed. What is simplified: `data/phantoms/README.md`.
     """
-    scene = scene or PhantomScene()
+    if scene is None:
+        scene = PhantomScene() if background is None else anatomy_scene(background)
+    anatomy = Anatomy(background, scene, seed) if background is not None else None
+    dynamic_range_db = anatomy.dynamic_range_db if anatomy else DYNAMIC_RANGE_DB
+    target_mm = (anatomy.target_mm if anatomy else None) or scene.nerve_mm
     geometry = picture_geometry(scene)
     times = np.arange(scene.frame_count) / scene.frame_rate_hz
     frames, needles, masks, seen = [], [], [], []
-    for envelope, moment in envelopes(scene, seed, times):
-        picture = _display(envelope, scene, geometry)
+    for envelope, moment in envelopes(scene, seed, times, anatomy):
+        picture = anatomy.picture(envelope) if anatomy else _display(envelope, scene, geometry)
         needle = needle_in_picture(moment.needle, geometry, scene.size_mm)
         frames.append(picture)
         needles.append(needle)
         masks.append(_mask(scene, geometry, moment.fluid))
-        seen.append(needle_visibility_db(picture, geometry, needle.shaft_mm, dynamic_range_db=DYNAMIC_RANGE_DB))
+        seen.append(needle_visibility_db(picture, geometry, needle.shaft_mm, dynamic_range_db=dynamic_range_db))
     mask = np.stack(masks)
     area = mask.sum(axis=(1, 2)) * float(np.prod(scene.spacing_mm))
     needle_rows: dict[str, Any] = {
@@ -86,7 +100,7 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     truth = PhantomTruth(
         **needle_rows,
         visibility_db=np.array(seen),
-        target_mm=np.tile(np.array(scene.nerve_mm, dtype=float), (len(frames), 1)),
+        target_mm=np.tile(np.array(target_mm, dtype=float), (len(frames), 1)),
         injectate_area_mm2=area,
         injectate_volume_mm3=np.full(len(frames), np.nan),
         injectate_mask=mask,
@@ -94,7 +108,8 @@ def render_phantom(scene: PhantomScene | None = None, *, seed: int = 0) -> Phant
     stack = np.stack(frames)
     if scene.entry_side == "right":
         stack, truth = np.ascontiguousarray(stack[:, :, ::-1]), truth.mirrored(scene.size_mm[1])
-    return Phantom(stack, geometry, times, truth)
+    of = (background.name, background.split) if background else ()
+    return Phantom(stack, geometry, times, truth, *of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +128,14 @@ def moment_of(scene: PhantomScene, time_s: float) -> Moment:
     return Moment(time_s, pose if pose is not None and pose.length_mm > 0 else None, fluid)
 
 
-def envelopes(scene: PhantomScene, seed: int, times: NDArray[np.float64]) -> Iterator[tuple[F32, Moment]]:
+def envelopes(
+    scene: PhantomScene, seed: int, times: NDArray[np.float64], anatomy: Anatomy | None = None
+) -> Iterator[tuple[F32, Moment]]:
     """Give the envelope on the grid of beams, and what the scene holds, at each time."""
     rng = np.random.default_rng(seed)
-    grid = beam_grid(scene)
+    grid = anatomy.grid if anatomy else beam_grid(scene)
     psf = LINEAR_SPREAD if grid.sector is None else CURVILINEAR_SPREAD
-    backdrop = RenderedTissue(rng, grid, psf, scene)
+    backdrop: Backdrop = anatomy or RenderedTissue(rng, grid, psf, scene)
     profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, scene.looks)
     for t in times:
         moment = moment_of(scene, float(t))
