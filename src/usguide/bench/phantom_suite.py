@@ -194,15 +194,15 @@ def _needle(row: Row, seed: int, split: Split, *, quick: bool) -> Sequence:
         needle=None,
         injectate=None,
         entry_side=row.side,
-        hand=_hand(row.hand, picture["duration_s"], rng),
+        hand=hand_scene(row.hand, picture["duration_s"], rng),
         scanner=_scanner(row.scanner, picture["duration_s"]),
     )
-    scene = replace(scene, needle=place_needle(scene, row, rng), injectate=_fluid(row.fluid, scene.duration_s, rng))
+    scene = replace(scene, needle=place_needle(scene, row, rng), injectate=fluid_scene(row.fluid, scene.duration_s, rng))
     return Sequence(
         name=row.name,
         suite="phantom",
         split=split,
-        prior=_prior(row.side),
+        prior=prior_of(row.side),
         content=Rendered(scene, seed),
         tags={
             "needle": "yes",
@@ -219,7 +219,8 @@ def _needle(row: Row, seed: int, split: Split, *, quick: bool) -> Sequence:
     )
 
 
-def _prior(side: str) -> InsertionPrior:
+def prior_of(side: str) -> InsertionPrior:
+    """Return what every detector is told: the side, and that the needle goes down."""
     sides: dict[str, EntrySide] = {"left": "left", "right": "right"}
     return InsertionPrior(entry_side=sides[side], angle_deg=ANGLE_DEG, needle_diameter_mm=0.8)
 
@@ -306,7 +307,8 @@ def _drift(course: str, end_s: float) -> tuple[tuple[float, float, float], ...]:
     return ((0.5 * end_s, 0.0, 0.0), (0.7 * end_s, 0.0, 3.0), (0.8 * end_s, 0.0, 3.0), (0.95 * end_s, 0.0, 0.0))
 
 
-def _hand(hand: str, end_s: float, rng: np.random.Generator) -> HandScene | None:
+def hand_scene(hand: str, end_s: float, rng: np.random.Generator) -> HandScene | None:
+    """Return how the probe wanders: ``still``, or words with ``slide`` or ``sweep``; far with other words beside ``sweep``."""
     times = tuple(float(t) for t in np.linspace(0, end_s, 6))
 
     def wander(amplitude_mm: float) -> tuple[tuple[float, float], ...]:
@@ -321,7 +323,8 @@ def _hand(hand: str, end_s: float, rng: np.random.Generator) -> HandScene | None
     )
 
 
-def _fluid(kind: str, end_s: float, rng: np.random.Generator) -> InjectateScene | None:
+def fluid_scene(kind: str, end_s: float, rng: np.random.Generator) -> InjectateScene | None:
+    """Return an injection of that kind, which begins after half of the recording."""
     if kind == "none":
         return None
     return InjectateScene(
@@ -351,7 +354,7 @@ def _free(row: FreeRow, seed: int, split: Split, *, quick: bool) -> Sequence:
     end_s, rng = picture["duration_s"], np.random.default_rng([seed, 77])
     scene = PhantomScene(**picture, needle=None, injectate=None, entry_side=row.side)
     if "slide" in row.event or "sweep" in row.event:
-        scene = replace(scene, hand=_hand(f"{row.event} of all", end_s, rng))
+        scene = replace(scene, hand=hand_scene(f"{row.event} of all", end_s, rng))
     changes: dict[str, dict[str, Any]] = {
         "pulsation": {"motion_mm": 0.2},
         "breathing": {"motion_mm": 1.8},
@@ -367,7 +370,7 @@ def _free(row: FreeRow, seed: int, split: Split, *, quick: bool) -> Sequence:
         name=row.name,
         suite="phantom",
         split=split,
-        prior=_prior(row.side),
+        prior=prior_of(row.side),
         content=Rendered(scene, seed),
         tags={"needle": "no", "event": row.event, "probe": row.probe},
     )
