@@ -47,8 +47,8 @@ NEEDLES = (
     Row("anatomy-16",  73,  "faint",    "right", "linear", "still", 0.0,     "lens",   "advance",  "plain"),
 )
 # fmt: on
-NEEDLE_FREE = (("anatomy-free-01", "still", "left"), ("anatomy-free-02", "slide", "right")) + tuple(
-    (f"anatomy-free-{k:02d}", "slide" if k % 2 else "still", "left" if k % 4 < 2 else "right") for k in range(3, 9)
+NEEDLE_FREE = tuple(
+    (f"anatomy-free-{k:02d}", "still" if k % 2 else "slide", "left" if k % 4 < 2 else "right") for k in range(1, 9)
 )
 QUICK = ("anatomy-04", "anatomy-05", "anatomy-free-02")
 

@@ -38,9 +38,7 @@ def needle_response(response: NDArray[np.float32], geometry: ImageGeometry, shaf
     return float(np.mean(np.asarray(strongest)[np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)]))
 
 
-def count_distractors(
-    pixels: NDArray[np.uint8], geometry: ImageGeometry, shaft_mm: NDArray[np.floating] | None
-) -> int:
+def count_distractors(pixels: NDArray[np.uint8], geometry: ImageGeometry, shaft_mm: NDArray[np.floating] | None) -> int:
     """Count lines of 10 mm and more, away from the needle, whose mean ridge response is at least half the needle's.
 
     Parameters

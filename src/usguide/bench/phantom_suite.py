@@ -160,7 +160,9 @@ def _turned(rows: tuple[Row, ...]) -> tuple[Row, ...]:
         return values
 
     # Never below 10 nor over 75 degrees.
-    return tuple(replace(row, angle_deg=row.angle_deg + (1 if k < 22 else -1), **turned(k)) for k, row in enumerate(rows))
+    return tuple(
+        replace(row, angle_deg=row.angle_deg + (1 if k < 22 else -1), **turned(k)) for k, row in enumerate(rows)
+    )
 
 
 def angle_band(angle_deg: float) -> str:
@@ -197,7 +199,9 @@ def _needle(row: Row, seed: int, split: Split, *, quick: bool) -> Sequence:
         hand=hand_scene(row.hand, picture["duration_s"], rng),
         scanner=_scanner(row.scanner, picture["duration_s"]),
     )
-    scene = replace(scene, needle=place_needle(scene, row, rng), injectate=fluid_scene(row.fluid, scene.duration_s, rng))
+    scene = replace(
+        scene, needle=place_needle(scene, row, rng), injectate=fluid_scene(row.fluid, scene.duration_s, rng)
+    )
     return Sequence(
         name=row.name,
         suite="phantom",
@@ -238,7 +242,7 @@ def place_needle(scene: PhantomScene, row: Row, rng: np.random.Generator) -> Nee
         tip = rng.uniform(0.12, 0.7) * width, rng.uniform(0.3, 0.82) * height
         pose = _pose_to(tip, row.angle_deg, row.bend_per_mm, 60.0)
         points = pose.points_mm(np.arange(0.0, 60.05, 0.1))
-        inside = ((points >= 0) & (points <= (width, height))).all(axis=1)
+        inside = np.asarray(((points >= 0) & (points <= (width, height))).all(axis=1))
         if geometry.sector is not None:
             inside &= geometry.sector.contains(points)
         if not inside[-1]:
@@ -281,7 +285,7 @@ def _pose_to(tip: tuple[float, float], chord_deg: float, bend_per_mm: float, len
 
 
 def _advance(course: str, end_s: float, before: float, visible: float) -> tuple[tuple[float, float], ...]:
-    """Inserted length at times; `before` of it lies outside the picture."""
+    """Return the inserted length at times; `before` of it lies outside the picture."""
 
     def at(*points: tuple[float, float]) -> tuple[tuple[float, float], ...]:
         return tuple((t * end_s, before + share * visible) for t, share in points)
@@ -308,7 +312,7 @@ def _drift(course: str, end_s: float) -> tuple[tuple[float, float, float], ...]:
 
 
 def hand_scene(hand: str, end_s: float, rng: np.random.Generator) -> HandScene | None:
-    """Return how the probe wanders: ``still``, or words with ``slide`` or ``sweep``; far with other words beside ``sweep``."""
+    """Return how the probe wanders: words with ``slide`` or ``sweep``; ``sweep`` alone stays close to a needle's plane."""
     times = tuple(float(t) for t in np.linspace(0, end_s, 6))
 
     def wander(amplitude_mm: float) -> tuple[tuple[float, float], ...]:

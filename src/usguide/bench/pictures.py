@@ -17,9 +17,7 @@ TRUTH, OURS, OTHER = (80, 220, 120), (233, 180, 86), (0, 159, 230)
 """Green, sky blue, orange, as BGR."""
 
 
-def picture_of(
-    frame: Frame, shaft_mm: NDArray[np.floating] | None, results: Mapping[str, GuidanceResult]
-) -> bytes:
+def picture_of(frame: Frame, shaft_mm: NDArray[np.floating] | None, results: Mapping[str, GuidanceResult]) -> bytes:
     """Draw truth and what detectors track over a frame's region.
 
     Parameters

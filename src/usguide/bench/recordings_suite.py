@@ -58,7 +58,7 @@ def recordings_suite(split: Split = "test", *, quick: bool = False) -> Suite:
         except UsguideError as error:
             absent.append(Absent(name, str(error)))
             continue
-        made = [m for m in make(name, folder, split) if m is not None]
+        made = list(make(name, folder, split))
         if quick:
             made = made[:QUICK_STILLS]
         sequences += [m for m in made if isinstance(m, Sequence)]
@@ -78,7 +78,9 @@ def _biopsy(name: str, folder: Path, split: Split) -> Iterator[Sequence | Absent
 
 def _catheter(name: str, folder: Path, split: Split) -> Iterator[Sequence | Absent]:
     found = datasets.files(name, match="*.png")
-    known = {k: (CATHETER_BY_EYE[f.path], None) for k, f in enumerate(found) if f.path in CATHETER_BY_EYE}
+    known: dict[int, tuple[Point, Point | None]] = {
+        k: (CATHETER_BY_EYE[f.path], None) for k, f in enumerate(found) if f.path in CATHETER_BY_EYE
+    }
     content = _moving(folder, found, known)
     tags = {"needle": "a moving tool", "kind": "catheter in a tube: a moving tool, not a needle"}
     yield Sequence("catheter", "recordings", split, CATHETER_PRIOR, content, tags)
@@ -129,6 +131,4 @@ def _moving(
     """Pictures of one recording, at the median of its intervals."""
     times = [f.time_s for f in files if f.time_s is not None]
     rate = 1 / float(np.median(np.diff(times))) if len(times) > 1 else VIDEO_RATE_HZ
-    return Recorded(
-        tuple(folder / f.path for f in files), files[0].spacing_mm, files[0].region_px, rate, by_eye=by_eye
-    )
+    return Recorded(tuple(folder / f.path for f in files), files[0].spacing_mm, files[0].region_px, rate, by_eye=by_eye)

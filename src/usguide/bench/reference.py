@@ -88,7 +88,9 @@ class ReferenceDetector:
                 continue
             ax, ay, bx, by = ends
             # Centres of the small picture's pixels, in the frame's mm.
-            entry, distal = ((left + (x + 0.5) * MM_PER_PX, top + (y + 0.5) * MM_PER_PX) for x, y in ((ax, ay), (bx, by)))
+            entry, distal = (
+                (left + (x + 0.5) * MM_PER_PX, top + (y + 0.5) * MM_PER_PX) for x, y in ((ax, ay), (bx, by))
+            )
             yield Shaft((float(entry[0]), float(entry[1])), (float(distal[0]), float(distal[1])), _mean(grey, ends))
 
 

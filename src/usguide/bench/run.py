@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
-from usguide._warmup import warmup
 from usguide._threads import set_opencv_threads
+from usguide._warmup import warmup
 from usguide.bench.cache import cache_folder, cache_key, code_hash
 from usguide.bench.detectors import GuideFactory, detectors
 from usguide.bench.pool import default_jobs, run_all
@@ -115,7 +114,9 @@ def run_bench(
     """
     options, watcher = options or BenchOptions(), watcher or Watcher()
     factories = factories or detectors(no_prior=options.no_prior)
-    todo = suites(options.suite, split=options.split, quick=options.quick, only=options.only) if chosen is None else chosen
+    todo = (
+        suites(options.suite, split=options.split, quick=options.quick, only=options.only) if chosen is None else chosen
+    )
     jobs = default_jobs() if options.jobs is None else options.jobs
     sequences = [s for suite in todo for s in suite.sequences]
     timed = chosen is None and not options.only and options.suite in ("speed", "all")

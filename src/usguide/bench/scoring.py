@@ -19,9 +19,21 @@ from usguide.metrics import (
 )
 
 CURVE_MM = np.round(np.arange(0, 10.01, 0.25), 2)
-HISTOGRAM_MS = np.concatenate([np.arange(0, 40.1, 1.0), [np.inf]])
+HISTOGRAM_BARS = 40
 TAGS = (
-    *("visibility", "angle", "side", "probe", "probe motion", "shaft", "injectate", "course", "scanner", "event", "kind"),
+    *(
+        "visibility",
+        "angle",
+        "side",
+        "probe",
+        "probe motion",
+        "shaft",
+        "injectate",
+        "course",
+        "scanner",
+        "event",
+        "kind",
+    ),
 )
 """Those that tables are made of, in this order."""
 HARD_RECALL, HARD_ALARMS = 0.7, 0.5
@@ -110,16 +122,29 @@ def _pooled(found: Sequence[DetectorOutcome], *, short: bool) -> dict[str, Any]:
             "share": [float((errors <= mm).mean()) for mm in CURVE_MM] if errors.size else None,
         },
         "latency_ms": {
-            stage: to_plain(summarise_latency(np.concatenate([d.latency_ms[stage] for d in found if stage in d.latency_ms])))
+            stage: to_plain(
+                summarise_latency(np.concatenate([d.latency_ms[stage] for d in found if stage in d.latency_ms]))
+            )
             for stage in stages
         },
-        "latency_histogram": {"from_ms": HISTOGRAM_MS[:-1].tolist(), "frames": np.histogram(total, HISTOGRAM_MS)[0].tolist()},
+        "latency_histogram": _histogram(total),
     }
+
+
+def _histogram(latency_ms: NDArray[np.float64]) -> dict[str, Any]:
+    """Bars up to the 99th percentile, as wide as a round number; the last one holds all beyond."""
+    top = float(np.percentile(latency_ms, 99)) if latency_ms.size else 1.0
+    width = next(w for w in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 1e9) if w * HISTOGRAM_BARS >= top)
+    edges = width * np.arange(HISTOGRAM_BARS + 1)
+    counts, _ = np.histogram(latency_ms, np.append(edges, np.inf))
+    return {"from_ms": np.round(edges, 3).tolist(), "frames": counts.tolist()}
 
 
 def hardness(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Tell whether the suite is hard enough (docs: scores), and how many lines could be taken for the needle."""
-    normal = [o.detectors[REFERENCE] for o in outcomes if o.tags.get("visibility") == "normal" and REFERENCE in o.detectors]
+    normal = [
+        o.detectors[REFERENCE] for o in outcomes if o.tags.get("visibility") == "normal" and REFERENCE in o.detectors
+    ]
     free = [o.detectors[REFERENCE] for o in outcomes if o.tags.get("needle") == "no" and REFERENCE in o.detectors]
     recall = pool_needle([d.needle for d in normal]).recall.value
     alarms = pool_needle([d.needle for d in free]).false_alarm_share.value
@@ -133,5 +158,3 @@ def hardness(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "sequences": len(outcomes),
         "too_few_distractor_lines": [o.name for o in outcomes if o.distractors < DISTRACTORS],
     }
-
-

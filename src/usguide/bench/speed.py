@@ -15,8 +15,8 @@ from usguide._warmup import warmup
 from usguide.bench.cache import rendered_file
 from usguide.bench.detectors import GuideFactory, detectors
 from usguide.bench.sequences import Rendered, Sequence
-from usguide.metrics import summarise_latency, to_plain
 from usguide.io import open_source
+from usguide.metrics import summarise_latency, to_plain
 from usguide.phantoms import PhantomScene
 from usguide.types import InsertionPrior
 
@@ -72,7 +72,9 @@ def run_speed(folder: Path, *, quick: bool = False, stopped: Callable[[], bool] 
 def speed_sequence(height: int, width: int) -> Sequence:
     """Return the phantom that steps are timed on."""
     spacing = HEIGHT_MM / height
-    scene = PhantomScene(shape=(height, width), spacing_mm=(spacing, spacing), duration_s=RENDERED / 8, frame_rate_hz=8.0)
+    scene = PhantomScene(
+        shape=(height, width), spacing_mm=(spacing, spacing), duration_s=RENDERED / 8, frame_rate_hz=8.0
+    )
     prior = InsertionPrior(entry_side="left", angle_deg=(5.0, 80.0))
     return Sequence(f"speed-{height}x{width}", "speed", "test", prior, Rendered(scene, 1900))
 
