@@ -12,6 +12,7 @@ from usguide import datasets
 from usguide.bench.phantom_suite import (
     RATE_HZ,
     TEST_SEED,
+    VISIBILITY_DB,
     Row,
     angle_band,
     fluid_scene,
@@ -115,4 +116,6 @@ def _sequence(k: int, still: Path, seed: int, split: Split, *, duration_s: float
             "injectate": row.fluid,
             "course": row.course,
         }
-    return Sequence(name, "anatomy", split, prior_of(side), Rendered(scene, seed, still, background.spacing_mm), tags)
+    wanted = VISIBILITY_DB[row.visibility] if row else None
+    content = Rendered(scene, seed, still, background.spacing_mm, wanted)
+    return Sequence(name, "anatomy", split, prior_of(side), content, tags)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ import usguide
 from usguide.bench.anatomy_suite import background_of
 from usguide.bench.sequences import Rendered, Sequence
 from usguide.errors import FormatError, InputError
-from usguide.phantoms import render_phantom, save_phantom
+from usguide.phantoms import Background, PhantomScene, brightness_for_visibility, render_phantom, save_phantom
 
 CACHE_DIR_VARIABLE = "USGUIDE_CACHE_DIR"
 RENDERERS = ("numpy", "scipy", "opencv-python")
@@ -54,7 +54,8 @@ def code_hash(root: Path | None = None) -> str:
 def cache_key(content: Rendered, code: str | None = None) -> str:
     """Return 24 hexadecimal digits that change with the scene, the seed, the still and the code."""
     digest = hashlib.sha256((code or code_hash()).encode())
-    digest.update(json.dumps([asdict(content.scene), content.seed, content.still_spacing_mm], sort_keys=True).encode())
+    settings = [asdict(content.scene), content.seed, content.still_spacing_mm, content.visibility_db]
+    digest.update(json.dumps(settings, sort_keys=True).encode())
     if content.still is not None:
         digest.update(content.still.read_bytes())
     return digest.hexdigest()[:24]
@@ -77,12 +78,25 @@ def rendered_file(sequence: Sequence, folder: Path) -> Path:
     if path.exists():
         return path
     background = None if content.still is None else background_of(content.still, sequence.split)
-    phantom = render_phantom(content.scene, seed=content.seed, background=background)
+    scene = _as_visible_as_wanted(content, background)
+    phantom = render_phantom(scene, seed=content.seed, background=background)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_phantom(path, phantom, content.scene, content.seed)
+        save_phantom(path, phantom, scene, content.seed)
     except OSError as error:
         raise FormatError(
             f"{folder}: expected a folder that can be written, got: {error.strerror or error}; set {CACHE_DIR_VARIABLE}"
         ) from None
     return path
+
+
+def _as_visible_as_wanted(content: Rendered, background: Background | None) -> PhantomScene:
+    """Return the scene with its needle as bright as the wanted visibility takes, or its own where that can't be reached."""
+    scene = content.scene
+    if scene.needle is None or content.visibility_db is None:
+        return scene
+    try:
+        brightness = brightness_for_visibility(scene, content.visibility_db, content.seed, background)
+    except InputError:
+        return scene
+    return replace(scene, needle=replace(scene.needle, brightness=brightness))

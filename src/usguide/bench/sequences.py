@@ -32,12 +32,15 @@ class Rendered:
         Needle-free picture to render onto, in place of rendered tissue.
     still_spacing_mm : (float, float), optional
         Axial and lateral mm per px of that picture.
+    visibility_db : float, optional
+        How well the needle is to be seen: its brightness is chosen for it before rendering.
     """
 
     scene: PhantomScene
     seed: int
     still: Path | None = None
     still_spacing_mm: tuple[float, float] | None = None
+    visibility_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
