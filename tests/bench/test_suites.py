@@ -1,0 +1,177 @@
+"""The tables hold the matrix that they promise; nothing is rendered here."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from usguide.bench import suites
+from usguide.bench.cache import cache_key, code_hash
+from usguide.bench.phantom_suite import NEEDLE_FREE, NEEDLES, QUICK, TEST_SEED, Row, phantom_suite
+from usguide.bench.recordings_suite import recordings_suite
+from usguide.errors import InputError
+from usguide.phantoms.grid import picture_geometry
+from usguide.phantoms.needle_truth import needle_in_picture
+
+
+@pytest.fixture(scope="module")
+def phantoms():
+    return phantom_suite().sequences
+
+
+@pytest.fixture(scope="module")
+def tuning():
+    return phantom_suite("tune").sequences
+
+
+def test_there_are_enough_of_each(phantoms):
+    needles = [s for s in phantoms if s.tags["needle"] == "yes"]
+    assert len(needles) >= 40
+    assert len(phantoms) - len(needles) == len(NEEDLE_FREE) == 20
+    assert len({s.name for s in phantoms}) == len(phantoms)
+    angles = [row.angle_deg for row in NEEDLES]
+    assert (min(angles), max(angles)) == (10, 75)
+    assert max(np.diff(sorted(angles))) <= 2
+
+
+@pytest.mark.parametrize(
+    ("factor", "levels", "least"),
+    [
+        ("visibility", {"easy", "normal", "faint"}, 12),
+        ("side", {"left", "right"}, 20),
+        ("probe", {"linear", "curvilinear"}, 18),
+        ("hand", {"still", "slide", "sweep"}, 10),
+        ("fluid", {"none", "lens", "ring", "pool", "unseen"}, 3),
+        ("course", {"advance", "pause", "withdraw", "jiggle", "present", "drift"}, 5),
+        ("scanner", {"plain", "gain", "screen", "drops", "freeze"}, 3),
+    ],
+)
+def test_levels_are_balanced(factor, levels, least):
+    counts = Counter(getattr(row, factor) for row in NEEDLES)
+    assert set(counts) == levels
+    assert min(counts.values()) >= least
+
+
+def test_factors_meet_each_other():
+    main = ("visibility", "side", "probe", "hand")
+    for a, b in combinations(main, 2):
+        pairs = Counter((getattr(r, a), getattr(r, b)) for r in NEEDLES)
+        every = {getattr(r, a) for r in NEEDLES}, {getattr(r, b) for r in NEEDLES}
+        assert len(pairs) == len(every[0]) * len(every[1]), (a, b)
+        assert min(pairs.values()) >= 3, (a, b, pairs)
+    bent = [r for r in NEEDLES if r.bend_per_mm]
+    assert 14 <= len(bent) <= 22
+    assert {np.sign(r.bend_per_mm) for r in bent} == {-1, 1}
+
+
+def test_needles_are_where_the_row_says(phantoms):
+    for row, sequence in zip(NEEDLES, phantoms, strict=False):
+        scene = sequence.content.scene
+        pose = scene.needle.pose(0.0)
+        longest = max(length for _, length in scene.needle.advance)
+        pose = replace(pose, length_mm=longest, angle_deg=scene.needle.angle_deg, elevation_mm=(0.0, 0.0))
+        seen = needle_in_picture(pose, picture_geometry(scene), scene.size_mm)
+        assert seen.visible_mm > 12, row.name
+        assert seen.angle_deg == pytest.approx(row.angle_deg, abs=6), row.name
+        if row.bend_per_mm == 0:
+            assert seen.angle_deg == pytest.approx(row.angle_deg, abs=0.5), row.name
+        # Before it is mirrored a needle always comes from the left; the tip ends within the picture.
+        assert seen.entry_mm[0] < seen.distal_mm[0]
+        assert seen.distal_mm == pytest.approx(seen.tip_mm, abs=0.01)
+
+
+def test_a_detector_is_told_no_more_than_the_side(phantoms):
+    for s in phantoms:
+        assert s.prior.angle_deg == (5.0, 80.0)
+        assert s.prior.entry_mm is None
+        assert s.prior.entry_side == s.content.scene.entry_side
+
+
+def test_tuning_and_test_share_nothing(phantoms, tuning):
+    test_seeds, tune_seeds = ({s.content.seed for s in suite} for suite in (phantoms, tuning))
+    assert min(test_seeds) >= TEST_SEED > max(tune_seeds)
+    assert len(test_seeds) == len(phantoms)
+    assert not {s.name for s in phantoms} & {s.name for s in tuning}
+    assert {s.split for s in tuning} == {"tune"}
+    assert not {s.content.scene for s in phantoms if s.content.scene.needle} & {s.content.scene for s in tuning}
+
+
+def test_quick_is_a_part(phantoms):
+    quick = phantom_suite(quick=True).sequences
+    assert {s.name for s in quick} == set(QUICK)
+    assert Counter(s.tags["needle"] for s in quick) == {"yes": 6, "no": 3}
+    full = {s.name: s.content.scene for s in phantoms}
+    for s in quick:
+        assert s.content.scene.duration_s < full[s.name].duration_s
+
+
+def test_unknown_names_are_refused():
+    for options in ({"name": "phantoms"}, {"split": "train"}, {"name": "phantom", "only": ("no-such",)}):
+        with pytest.raises(InputError, match="expected"):
+            suites(**options)
+
+
+def test_only_chooses_by_name_and_tag():
+    (found,) = suites("phantom", only=("needle-0[12]",))
+    assert [s.name for s in found.sequences] == ["needle-01", "needle-02"]
+    (found,) = suites("phantom", only=("course=jiggle",))
+    assert len(found.sequences) == sum(r.course == "jiggle" for r in NEEDLES)
+
+
+def test_what_is_absent_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("USGUIDE_DATA_DIR", str(tmp_path))
+    _, anatomy, recordings = suites("all", quick=True)
+    assert anatomy.sequences == recordings.sequences == ()
+    assert {"biopsy-needle", "nerve-block-anatomy"} <= {a.name for a in recordings.absent}
+    assert any("nerve-block-anatomy" in a.name for a in anatomy.absent)
+    assert all(a.reason for a in (*anatomy.absent, *recordings.absent))
+
+
+def test_every_recording_is_run_or_named(recordings, monkeypatch):
+    monkeypatch.setenv("USGUIDE_DATA_DIR", str(recordings))
+    suite = recordings_suite()
+    used = {p for s in suite.sequences for p in s.content.paths}
+    for name in ("biopsy-needle", "plus", "pocus-phantom", "mouse-liver", "qa-phantom", "catheter-insertion"):
+        for path in (recordings / name).rglob("*"):
+            known = path in used or any(a.name == str(path.relative_to(recordings)) for a in suite.absent)
+            assert known or path.is_dir() or path.suffix in (".json", ".csv", "") or path.name == "LICENSE", path
+
+
+def test_a_test_still_is_never_rendered_for_tuning(recordings, monkeypatch):
+    monkeypatch.setenv("USGUIDE_DATA_DIR", str(recordings))
+    (test,), (tune,) = (suites("anatomy", split=split) for split in ("test", "tune"))
+    stills = [{s.content.still for s in suite.sequences} for suite in (test, tune)]
+    assert len(stills[0]) == len(test.sequences)
+    assert not stills[0] & stills[1]
+
+
+def test_the_key_follows_scene_seed_and_code(phantoms, tmp_path):
+    content = phantoms[0].content
+    key = cache_key(content)
+    assert key == cache_key(replace(content))
+    brighter = replace(content.scene, looks=content.scene.looks + 1)
+    others = [
+        replace(content, seed=content.seed + 1),
+        replace(content, scene=brighter),
+        replace(content, visibility_db=5.0),
+    ]
+    assert len({key, *map(cache_key, others), cache_key(content, code="another")}) == 5
+    for part in ("phantoms/a.py", "geometry.py", "intensity.py"):
+        path = tmp_path / part
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x = 1\n")
+    code_hash.cache_clear()
+    before = code_hash(tmp_path)
+    (tmp_path / "geometry.py").write_bytes(b"x = 1\r\n")
+    code_hash.cache_clear()
+    assert code_hash(tmp_path) == before
+    (tmp_path / "geometry.py").write_text("x = 2\n")
+    code_hash.cache_clear()
+    assert code_hash(tmp_path) != before
+    code_hash.cache_clear()
+
+
+def test_rows_are_plain():
+    assert all(isinstance(row, Row) and 10 <= row.angle_deg <= 75 for row in NEEDLES)
