@@ -18,7 +18,7 @@ from usguide.types import Frame
 if TYPE_CHECKING:
     from usguide.phantoms import PhantomTruth
 
-SourceKind = Literal["video", "camera", "pictures", "array", "callback"]
+SourceKind = Literal["video", "camera", "pictures", "array", "callback", "dicom", "sequence"]
 
 MIN_SIDE_PX = 16
 """Smaller pictures than this are no ultrasound image."""
