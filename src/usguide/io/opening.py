@@ -15,10 +15,11 @@ from usguide.io.arrays import ArraySource, open_array_file
 from usguide.io.dicom import DICOM_SUFFIXES, DicomSource, is_dicom
 from usguide.io.options import SourceOptions
 from usguide.io.pictures import PICTURE_SUFFIXES, PictureSource, is_picture, natural_key, refuse_pages
+from usguide.io.sequence import SEQUENCE_SUFFIXES, open_sequence
 from usguide.io.source import Source
 from usguide.io.video import VIDEO_SUFFIXES, CameraSource, VideoSource
 
-_KNOWN = " ".join((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, *DICOM_SUFFIXES, ".npy", ".npz"))
+_KNOWN = " ".join((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, *DICOM_SUFFIXES, *SEQUENCE_SUFFIXES, ".npy", ".npz"))
 
 
 def open_source(
@@ -126,6 +127,8 @@ def _open_path(path: Path, options: SourceOptions) -> Source:
         return PictureSource([path], path.name, options)
     if suffix in VIDEO_SUFFIXES:
         return VideoSource(path, options)
+    if suffix in SEQUENCE_SUFFIXES:
+        return open_sequence(path, options)
     if is_dicom(path):
         return DicomSource(path, options)
     raise FormatError(f"{path.name}: expected one of {_KNOWN}, got {suffix or 'no suffix'}; convert it first")
