@@ -11,8 +11,8 @@ import sys
 
 import numpy as np
 
+from usguide._shipped import shipped_folder
 from usguide.phantoms import SHIPPED, render_phantom, save_phantom
-from usguide.phantoms.shipped import shipped_folder
 
 
 def main() -> int:

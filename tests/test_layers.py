@@ -12,6 +12,7 @@ ROOT = Path(usguide.__file__).parent
 LAYER = {
     "errors": 0,
     "_jit": 1,
+    "_shipped": 1,
     "_threads": 1,
     "_validation": 1,
     "geometry": 2,

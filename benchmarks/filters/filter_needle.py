@@ -104,13 +104,7 @@ def _outcome(method: str, options: Options, rendered: Sequence[Rendered]) -> Out
         counted.append(scores.counted_frames)
         alarms += scores.false_alarm_frames
         ms += [r.latency_ms["despeckle"] for r in results if "despeckle" in r.latency_ms]
-        errors += [
-            math.dist(r.track.tip.position_mm, sequence.truth.tip_mm[r.index])
-            for r in results
-            if r.track is not None
-            and r.state is ug.TrackState.TRACKING
-            and sequence.truth.visible_mm[r.index] >= COUNTED_MM
-        ]
+        errors += scores.raw.tip_error_mm[scores.raw.counted & scores.raw.tracking].tolist()
     return Outcome(tuple(hits), tuple(counted), tuple(errors), alarms, statistics.median(ms) if ms else math.nan)
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from usguide.types import Tip as Tip
     from usguide.types import TrackState as TrackState
 
+    from . import datasets as datasets
     from . import filters as filters
     from . import metrics as metrics
     from . import phantoms as phantoms
@@ -66,7 +67,7 @@ _HOME = {
     "open_source": "usguide.io",
     "warmup": "usguide._warmup",
 }
-_SUBPACKAGES = ("filters", "metrics", "phantoms")
+_SUBPACKAGES = ("datasets", "filters", "metrics", "phantoms")
 
 __all__ = ["__version__", *sorted(_HOME), *_SUBPACKAGES]  # noqa: PLE0604  (names are built from the table above)
 

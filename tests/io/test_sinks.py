@@ -209,7 +209,7 @@ def test_the_summary_counts_what_was_written(tmp_path):
     assert written["input_states"] == {"OK": 2, "INVALID": 1}
     assert (written["frames"], written["bad_frames"]) == (3, 1)
     assert written["events"] == [{"index": 1, "event": "size changed"}]
-    assert written["latency_ms"]["total"] == {"mean": 4.0, "p50": 4.0, "p95": 4.0, "p99": 4.0, "max": 4.0}
+    assert written["latency_ms"]["total"] == {"count": 2, "mean": 4.0, "p50": 4.0, "p95": 4.0, "p99": 4.0, "max": 4.0}
     assert {"usguide", "python", "numpy", "numba", "opencv-python", "platform", "cpus"} <= written["versions"].keys()
     assert written["settings_digest"] == ug.PipelineSettings().digest
 

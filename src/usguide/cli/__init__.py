@@ -1,4 +1,4 @@
-"""The command line: `usguide track`, `usguide info`, `usguide despeckle`."""
+"""The command line: `usguide track`, `info`, `despeckle` and `datasets`."""
 
 from __future__ import annotations
 

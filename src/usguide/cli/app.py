@@ -34,6 +34,17 @@ Roi = Annotated[
 Rate = Annotated[float | None, typer.Option("--frame-rate", metavar="HZ", help="replaces the recording's own times")]
 Scale = Annotated[float | None, typer.Option("--full-scale", metavar="V", help="white, for floating-point pixels")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
+
+datasets_app = typer.Typer(
+    name="datasets",
+    help="Public recordings: which there are, under which licence, and how to get them.\n\n"
+    "They are downloaded from where their authors published them, at a fixed version, and checked. USGUIDE_DATA_DIR names "
+    "a folder of recordings that is used in place of a download.",
+    epilog="Examples:\n\nusguide datasets list\n\nusguide datasets fetch biopsy-needle\n\n"
+    "usguide datasets fetch all --to recordings && export USGUIDE_DATA_DIR=$PWD/recordings",
+)
+app.add_typer(datasets_app)
+
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON on stdout and nothing else")]
 
 
@@ -183,3 +194,61 @@ def despeckle(
         list_methods()
         return
     run_despeckle(source or [], out, method, option or [], parse_region(roi), full_scale, quiet=quiet)
+
+
+@datasets_app.callback(invoke_without_command=True)
+def _datasets(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+@datasets_app.command(
+    "list",
+    epilog="Examples:\n\nusguide datasets list\n\nusguide datasets list qa-phantom\n\nusguide datasets list --json",
+)
+def list_command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="tell all about this set alone", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the sets: what they show, their licence, their size, and whether they are on this computer."""
+    from usguide.cli.datasets import run_list  # noqa: PLC0415
+
+    run_list(name, as_json=as_json)
+
+
+@datasets_app.command(
+    epilog="Examples:\n\nusguide datasets fetch biopsy-needle qa-phantom\n\nusguide datasets fetch all --to recordings"
+)
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="see list; or all", show_default=False)],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="put them into DIR/NAME in place of the cache", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show licence and citation, then download what is not there yet; print each set's folder.
+
+    Every file is compared with its checksum, also one that is there, and takes its place only when it is right: an
+    interrupted fetch is just run again. With USGUIDE_DATA_DIR, and without --to, that folder's files are checked instead.
+    """
+    from usguide.cli.datasets import run_fetch  # noqa: PLC0415
+
+    run_fetch(names, to, quiet=quiet)
+
+
+@datasets_app.command(
+    epilog="Examples:\n\nusguide datasets path biopsy-needle --verify\n\n"
+    'usguide track "$(usguide datasets path biopsy-needle)/45.png" --stills --spacing-mm 0.0593 --out out'
+)
+def path(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)],
+    verify: Annotated[bool, typer.Option("--verify", help="compare every file with its checksum")] = False,
+) -> None:
+    """Print the folder of a set that is on this computer: in USGUIDE_DATA_DIR, or else in the cache."""
+    from usguide.cli.datasets import run_path  # noqa: PLC0415
+
+    run_path(name, verify=verify)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from usguide._shipped import shipped_folder
 from usguide.errors import InputError
 from usguide.phantoms.render import Phantom
 from usguide.phantoms.scene import PhantomScene
@@ -16,13 +17,6 @@ from usguide.phantoms.scene import PhantomScene
 FORMAT_VERSION = 2
 SHIPPED: dict[str, tuple[PhantomScene, int]] = {"inplane-fascia": (PhantomScene(), 7)}
 """Name to (scene, seed); `scripts/make_phantoms.py` renders them."""
-
-
-def shipped_folder() -> Path:
-    """Folder of the shipped phantoms: in the installed package, or at the top of the source tree."""
-    package = Path(__file__).parents[1]
-    installed = package / "data" / "phantoms"
-    return installed if installed.is_dir() else package.parents[1] / "data" / "phantoms"
 
 
 def list_shipped() -> tuple[str, ...]:

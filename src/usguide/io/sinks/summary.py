@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-
-import numpy as np
 
 import usguide
 from usguide.draw import RESEARCH_LINE
 from usguide.io.source import Source
-from usguide.metrics import NeedleScores, score_needle
+from usguide.metrics import NeedleScores, score_needle, summarise_latency, to_plain
 from usguide.settings import PipelineSettings
 from usguide.types import Frame, GuidanceResult, InputState, InsertionPrior
 
@@ -82,11 +78,8 @@ class RunSummary:
         truth = self._source.info.truth
         if truth is None:
             return None
-        if whole:
-            return score_needle(truth, self._kept)
-        n = max(r.index for r in self._kept) + 1
-        names = ("tip_mm", "entry_mm", "visible_mm", "angle_deg")
-        return score_needle(SimpleNamespace(**{name: getattr(truth, name)[:n] for name in names}), self._kept)
+        seen = None if whole else max(r.index for r in self._kept) + 1
+        return score_needle(truth, self._kept, frames=seen)
 
     def to_dict(self, *, ended: str) -> dict[str, Any]:
         """Return the summary; `ended` is ``"complete"``, ``"interrupted"`` or what went wrong."""
@@ -117,16 +110,16 @@ class RunSummary:
             "states": dict(self._states),
             "input_states": dict(self._inputs),
             "events": self._events,
-            "latency_ms": {stage: percentiles(list(ms)) for stage, ms in self._latency.items()},
+            "latency_ms": {stage: latency(ms) for stage, ms in self._latency.items()},
             "overlay_frame_rate_hz": self.overlay_rate_hz,
             "threads": self._threads,
             "prior": asdict(self._prior),
             "settings_digest": self._settings.digest,
             "settings": self._settings.to_dict(),
             "versions": versions(),
-            "scores": None if scores is None else asdict(scores),
+            "scores": scores,
         }
-        plain: dict[str, Any] = _finite(summary)
+        plain: dict[str, Any] = to_plain(summary)
         return plain
 
     def save(self, path: Path, *, ended: str) -> dict[str, Any]:
@@ -140,11 +133,9 @@ class RunSummary:
         return summary
 
 
-def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Mean, median, p95, p99 and maximum."""
-    p50, p95, p99 = np.percentile(values, [50, 95, 99])
-    named = {"mean": np.mean(values), "p50": p50, "p95": p95, "p99": p99, "max": max(values)}
-    return {name: round(float(v), 3) for name, v in named.items()}
+def latency(values_ms: Collection[float]) -> dict[str, float]:
+    """Count, mean, median, p95, p99 and maximum; to the microsecond."""
+    return {name: round(v, 3) for name, v in asdict(summarise_latency(list(values_ms))).items()}
 
 
 def versions() -> dict[str, Any]:
@@ -156,14 +147,3 @@ def versions() -> dict[str, Any]:
         except PackageNotFoundError:
             found[name] = None
     return {**found, "platform": f"{platform.system()} {platform.machine()}", "cpus": os.cpu_count()}
-
-
-def _finite(value: Any) -> Any:
-    """Replace infinities, which JSON can't hold, by the word."""
-    if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "infinite" if value > 0 else None
-    return value

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from needle_cases import result as reported
+from needle_cases import right_results, straight_truth
 
 import usguide as ug
-from usguide.metrics import score_needle, summarise
+from usguide.metrics import confidence_events, score_needle, summarise
 
 
 def truth_of(visible):
@@ -90,3 +92,13 @@ def test_misses_do_not_vanish_from_percentiles():
 def test_results_of_other_frames_are_refused():
     with pytest.raises(ug.InputError, match="0 to 1"):
         score_needle(truth_of([0, 10]), [result(5)])
+
+
+def test_a_tip_out_of_plane_is_judged_by_the_end_that_can_be_seen():
+    """The needle is 30 mm long and leaves the plane at 12 mm: pointing at the seen end is right, at the far tip wrong."""
+    truth = straight_truth([30.0] * 4)
+    truth.distal_mm, truth.visible_mm = truth.entry_mm + np.array([12.0, 0.0]), np.full(4, 12.0)
+    at_seen_end = [reported(k, (12.0, 10.0)) for k in range(4)]
+    assert score_needle(truth, at_seen_end).recall == 1
+    assert score_needle(truth, right_results(truth)).recall == 0
+    assert confidence_events(truth, at_seen_end)[1].all()
