@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.errors import InputError
-from usguide.geometry import ImageGeometry
 from usguide.io.options import Region
 
 if TYPE_CHECKING:
@@ -90,7 +88,7 @@ def frame_times(header: Dataset, frames: int, notes: list[str]) -> tuple[NDArray
     steps = header.get("FrameTimeVector")
     if steps is not None:
         steps_ms = _numbers(steps)
-        if len(steps_ms) == frames and np.isfinite(steps_ms).all() and (steps_ms[1:] > 0).all():
+        if len(steps_ms) == frames and np.isfinite(steps_ms).all() and min(steps_ms[1:], default=1.0) > 0:
             # The first increment is the time of the first frame against itself.
             return np.concatenate([[0.0], np.cumsum(steps_ms[1:])]) / 1e3, "file: frame time vector"
         notes.append(f"the frame time vector is not one rising step for each of {frames} frames: it is not used")
@@ -104,14 +102,6 @@ def frame_times(header: Dataset, frames: int, notes: list[str]) -> tuple[NDArray
             words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
             return np.arange(frames) * to_step_s(values[0]), f"file: {words}"
     return None, ""
-
-
-def geometry_of(spacing_mm: tuple[float, float] | None) -> ImageGeometry | None:
-    """Return the geometry for a spacing (axial, lateral); None where it is no spacing."""
-    try:
-        return None if spacing_mm is None else ImageGeometry(*spacing_mm)
-    except InputError:
-        return None
 
 
 def _spacing_of(item: Dataset) -> tuple[float, float] | None:
@@ -133,7 +123,7 @@ def _numbers(value: object) -> list[float]:
     if value is None or value == "":
         return []
     try:
-        return [float(v) for v in np.ravel(np.asarray(value, dtype=float))]
+        return [float(v) for v in np.asarray(value, dtype=float).ravel()]
     except (TypeError, ValueError):
         return []
 
