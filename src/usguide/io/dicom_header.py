@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TISSUE_2D = (1, 1)
 """Region Spatial Format 2D and Region Data Type Tissue (DICOM PS3.3, C.8.5.5.1)."""
 CENTIMETRES = 3
+_FRAME_TIME_MS = 1e-3, 1e6
+"""Also the limits of a rate in Hz: what lies outside is no time between two frames."""
 _BEYOND_PX = 1
 """Some scanners give the size in place of the last pixel: so far beyond the image is clipped in silence."""
 
@@ -92,15 +94,12 @@ def frame_times(header: Dataset, frames: int, notes: list[str]) -> tuple[NDArray
             # The first increment is the time of the first frame against itself.
             return np.concatenate([[0.0], np.cumsum(steps_ms[1:])]) / 1e3, "file: frame time vector"
         notes.append(f"the frame time vector is not one rising step for each of {frames} frames: it is not used")
-    for name, to_step_s in (
-        ("FrameTime", lambda ms: ms / 1e3),
-        ("CineRate", lambda hz: 1 / hz),
-        ("RecommendedDisplayFrameRate", lambda hz: 1 / hz),
-    ):
+    for name in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate"):
         values = _numbers(header.get(name))
-        if len(values) == 1 and np.isfinite(values[0]) and values[0] > 0:
+        if len(values) == 1 and _FRAME_TIME_MS[0] <= values[0] <= _FRAME_TIME_MS[1]:
+            step_s = values[0] / 1e3 if name == "FrameTime" else 1 / values[0]
             words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-            return np.arange(frames) * to_step_s(values[0]), f"file: {words}"
+            return np.arange(frames) * step_s, f"file: {words}"
     return None, ""
 
 
