@@ -94,7 +94,7 @@ class DicomFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with path.open("rb") as stream:
-            self.header, self._pixels_at = _read_header(stream, path.name)
+            self.header, self._pixels_at, self._pixel_type = _read_header(stream, path.name)
         self.name = _discreet_name(path, self.header)
         self.layout = _layout(self.header, self.name)
         self._decoder = _decoder(self.header, self.name)
@@ -120,7 +120,7 @@ class DicomFile:
             options = as_pixel_options(
                 self.header, transfer_syntax_uid=self.header.file_meta.TransferSyntaxUID, pixel_keyword="PixelData"
             )
-            options |= {"pixel_vr": "OW", "correct_unused_bits": False}
+            options |= {"pixel_vr": self._pixel_type, "correct_unused_bits": False}
             decoded = self._decoder.iter_array(stream, raw=True, indices=indices, **options)
             while True:
                 with warnings.catch_warnings():
@@ -134,11 +134,13 @@ class DicomFile:
                     raise ValueError(
                         f"values above the {self.layout.stored} bits that are stored: is its byte order wrong?"
                     )
+                if not pixels.dtype.isnative:
+                    pixels = pixels.astype(pixels.dtype.newbyteorder("="))
                 yield pixels, str(properties.get("photometric_interpretation"))
 
 
-def _read_header(stream: BinaryIO, name: str) -> tuple[Dataset, int]:
-    """Return the header, and where the value of the pixel data begins."""
+def _read_header(stream: BinaryIO, name: str) -> tuple[Dataset, int, str]:
+    """Return the header, and where the value of the pixel data begins and its value representation."""
     try:
         from pydicom import dcmread  # noqa: PLC0415  (needs an extra)
         from pydicom.filereader import read_file_meta_info  # noqa: PLC0415
@@ -154,21 +156,21 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[Dataset, int]:
                 # It would be inflated whole, however large, before a word of it is read.
                 raise ValueError("one that is deflated as a whole")  # noqa: TRY301
             header = dcmread(stream, stop_before_pixels=True)
-            at = _pixel_value(stream, header)
+            at, kind = _pixel_value(stream, header)
             for _ in header.iterall():  # elements are parsed when they are first asked for: damage shows here
                 pass
     except Exception as error:  # noqa: BLE001  (on damaged files it raises whatever it meets)
         raise FormatError(f"{name}: expected a DICOM file, got: {reason_of(error)}; export it again") from None
-    return header, at
+    return header, at, kind
 
 
-def _pixel_value(stream: BinaryIO, header: Dataset) -> int:
-    """Return where the value of Pixel Data begins; the end of the file where there is none."""
-    order = "<" if header.original_encoding[1] else ">"
+def _pixel_value(stream: BinaryIO, header: Dataset) -> tuple[int, str]:
+    """Return where the value of Pixel Data begins, and its representation; the end of the file where there is none."""
+    implicit, little = header.original_encoding
     data = stream.read(8)
-    if len(data) == 8 and struct.unpack(f"{order}HH", data[:4]) == _PIXEL_DATA:
-        return stream.tell() + (0 if header.original_encoding[0] else 4)
-    return stream.seek(0, os.SEEK_END)
+    if len(data) < 8 or struct.unpack(f"{'<' if little else '>'}HH", data[:4]) != _PIXEL_DATA:
+        return stream.seek(0, os.SEEK_END), "OW"
+    return (stream.tell(), "OW") if implicit else (stream.tell() + 4, data[4:6].decode("ascii", "replace"))
 
 
 def _layout(header: Dataset, name: str) -> Layout:
