@@ -141,7 +141,9 @@ def test_what_is_no_tissue_picture_is_no_region(tmp_path, what):
 
 @pytest.mark.parametrize("units", [0, 4, 5])
 def test_other_units_than_centimetres_give_no_spacing(tmp_path, units):
-    path = write_dicom_file(tmp_path / "a.dcm", GREY, regions=[region((0, 0, 80, 60), units=units)], PixelSpacing=[1, 1])
+    path = write_dicom_file(
+        tmp_path / "a.dcm", GREY, regions=[region((0, 0, 80, 60), units=units)], PixelSpacing=[1, 1]
+    )
     info, _ = info_of(path)
     assert info.region == (0, 0, 80, 60)
     assert (info.geometry, info.spacing_source) == (None, "unknown")

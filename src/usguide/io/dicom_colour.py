@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.io._opencv import GREY_TOLERANCE, grey_if_colourless
+from usguide.io.dicom_file import quiet_pydicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -44,7 +45,8 @@ def _coloured(values: NDArray[Any], header: Dataset) -> NDArray[np.uint8]:
     """Look up a palette's colours, as 8 bits."""
     from pydicom.pixels.processing import apply_color_lut  # noqa: PLC0415  (needs an extra)
 
-    colours = apply_color_lut(values, header)
+    with quiet_pydicom():
+        colours = apply_color_lut(values, header)
     if colours.dtype == np.uint8:
         return np.asarray(colours)
     # Tables of 16 bits keep 8-bit colours in the high byte, or, in some files, in the low one.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 
 from usguide.errors import FormatError, MissingExtraError
 from usguide.io.declared import check_bytes, check_frames
-from usguide.io.source import reason_of
+from usguide.io.source import one_line, reason_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 _MAGIC_AT, _MAGIC = 128, b"DICM"
 _PIXEL_DATA = 0x7FE0, 0x0010
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _ITEM_BYTES = 8
 """A compressed frame takes an item of its own, and an item takes at least this."""
 
@@ -93,11 +97,12 @@ class DicomFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with path.open("rb") as stream:
+        with _Bounded(path) as stream, quiet_pydicom():
             self.header, self._pixels_at, self._pixel_type = _read_header(stream, path.name)
         self.name = _discreet_name(path, self.header)
         self.layout = _layout(self.header, self.name)
-        self._decoder = _decoder(self.header, self.name)
+        with quiet_pydicom():
+            self._decoder = _decoder(self.header, self.name)
         layout, available = self.layout, path.stat().st_size - self._pixels_at
         check_frames(self.name, layout.frames, layout.shape, layout.frame_bytes)
         least = _ITEM_BYTES if self._decoder.is_encapsulated else layout.frame_bytes
@@ -115,7 +120,7 @@ class DicomFile:
 
         # Without indices compressed frames are found in one go; with them from the start each time.
         indices = range(start, self.layout.frames) if start else None
-        with self._path.open("rb") as stream:
+        with _Bounded(self._path) as stream:
             stream.seek(self._pixels_at)
             options = as_pixel_options(
                 self.header, transfer_syntax_uid=self.header.file_meta.TransferSyntaxUID, pixel_keyword="PixelData"
@@ -123,9 +128,7 @@ class DicomFile:
             options |= {"pixel_vr": self._pixel_type, "correct_unused_bits": False}
             decoded = self._decoder.iter_array(stream, raw=True, indices=indices, **options)
             while True:
-                with warnings.catch_warnings():
-                    # It warns of odd encodings, and of colour spaces that the compressed data knows better.
-                    warnings.simplefilter("ignore")
+                with quiet_pydicom():
                     item = next(decoded, None)
                 if item is None:
                     return
@@ -143,25 +146,55 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[Dataset, int, str]:
     """Return the header, and where the value of the pixel data begins and its value representation."""
     try:
         from pydicom import dcmread  # noqa: PLC0415  (needs an extra)
-        from pydicom.filereader import read_file_meta_info  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError(
             f"{name}: expected pydicom to read DICOM, got none; run: pip install 'usguide[dicom]'"
         ) from None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            syntax = read_file_meta_info(stream.name).get("TransferSyntaxUID")
-            if "Deflated" in getattr(syntax, "name", ""):
-                # It would be inflated whole, however large, before a word of it is read.
-                raise ValueError("one that is deflated as a whole")  # noqa: TRY301
-            header = dcmread(stream, stop_before_pixels=True)
-            at, kind = _pixel_value(stream, header)
-            for _ in header.iterall():  # elements are parsed when they are first asked for: damage shows here
-                pass
+        if _is_deflated(stream):
+            # It would be inflated whole, however large, before a word of it is read.
+            raise ValueError("one that is deflated as a whole")  # noqa: TRY301
+        header = dcmread(stream, stop_before_pixels=True)
+        at, kind = _pixel_value(stream, header)
+        for _ in header.iterall():  # elements are parsed when they are first asked for: damage shows here
+            pass
     except Exception as error:  # noqa: BLE001  (on damaged files it raises whatever it meets)
         raise FormatError(f"{name}: expected a DICOM file, got: {reason_of(error)}; export it again") from None
     return header, at, kind
+
+
+def _is_deflated(stream: BinaryIO) -> bool:
+    """Tell by the file's meta information whether all that follows it is deflated."""
+    head = stream.read(_MAGIC_AT + 16)
+    meta_bytes = int.from_bytes(head[-4:], "little") if head[132:136] == b"\2\0\0\0" else 1024
+    meta = stream.read(min(meta_bytes, 1 << 16))
+    stream.seek(0)
+    return _DEFLATED in head + meta
+
+
+class _Bounded(io.BufferedReader):
+    """A file that is never asked for more than is left of it: memory is taken for what a damaged length says, else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("rb", buffering=0))
+        self._end = path.stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if size is None or size < 1 << 16 else min(size, max(self._end - self.tell(), 0)))
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom from warning and logging: it says what is odd with the value itself, which may be a name."""
+    logger = logging.getLogger("pydicom")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _pixel_value(stream: BinaryIO, header: Dataset) -> tuple[int, str]:
@@ -186,7 +219,7 @@ def _layout(header: Dataset, name: str) -> Layout:
         )
         signed = bool(header.get("PixelRepresentation", 0))
     except (AttributeError, TypeError, ValueError, OverflowError):
-        what = str(getattr(header.get("SOPClassUID"), "name", "an object without rows, columns and bits"))
+        what = one_line(getattr(header.get("SOPClassUID"), "name", "an object without rows, columns and bits"))
         raise FormatError(
             f"{name}: expected DICOM pictures, got {what:.60}; choose a file that holds pictures"
         ) from None
@@ -202,7 +235,7 @@ def _decoder(header: Dataset, name: str) -> Any:
     from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415  (needs an extra)
 
     syntax = getattr(header.file_meta, "TransferSyntaxUID", None)
-    title = str(getattr(syntax, "name", syntax))
+    title = one_line(getattr(syntax, "name", syntax))
     if any(word in title for word in _VIDEO):
         raise FormatError(f"{name}: expected pictures, got a video inside DICOM ({title}); export it as a video file")
     try:

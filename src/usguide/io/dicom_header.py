@@ -97,9 +97,9 @@ def frame_times(header: Dataset, frames: int, notes: list[str]) -> tuple[NDArray
     for name in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate"):
         values = _numbers(header.get(name))
         if len(values) == 1 and _FRAME_TIME_MS[0] <= values[0] <= _FRAME_TIME_MS[1]:
-            step_s = values[0] / 1e3 if name == "FrameTime" else 1 / values[0]
+            step_s: float = values[0] / 1e3 if name == "FrameTime" else 1 / values[0]
             words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-            return np.arange(frames) * step_s, f"file: {words}"
+            return np.arange(frames, dtype=np.float64) * step_s, f"file: {words}"
     return None, ""
 
 

@@ -162,8 +162,8 @@ class BaseSource:
 
 
 def one_line(message: object) -> str:
-    """Return a message of another library as one line of sensible length."""
-    line = " ".join(str(message).split())
+    """Return a message of another library, or text from a file, as one line of sensible length without control signs."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(message)).split())
     return line if len(line) <= 200 else f"{line[:196]} ..."
 
 

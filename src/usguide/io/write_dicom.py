@@ -87,7 +87,7 @@ def _header(first: Frame, times_s: list[float], derivation: str, *, spacing_know
     try:
         from pydicom import Dataset, dcmwrite  # noqa: PLC0415  (needs an extra)
         from pydicom.dataset import FileMetaDataset  # noqa: PLC0415
-        from pydicom.uid import generate_uid  # noqa: PLC0415
+        from pydicom.uid import UID, generate_uid  # noqa: PLC0415
     except ImportError:
         raise MissingExtraError(
             "DICOM: expected pydicom to write it, got none; run: pip install 'usguide[dicom]'"
@@ -126,7 +126,7 @@ def _header(first: Frame, times_s: list[float], derivation: str, *, spacing_know
     header.file_meta = FileMetaDataset()
     header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID
     header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
-    header.file_meta.TransferSyntaxUID = _IMPLICIT_LITTLE_ENDIAN
+    header.file_meta.TransferSyntaxUID = UID(_IMPLICIT_LITTLE_ENDIAN)
     data = io.BytesIO()
     dcmwrite(data, header, enforce_file_format=True)
     return data.getvalue()
