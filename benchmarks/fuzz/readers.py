@@ -1,10 +1,10 @@
 """Damage small recordings at random and read them: every input has to give frames or one clear line, in little memory.
 
-    python benchmarks/fuzz/readers.py                 # 20,000 inputs, seed 0
-    python benchmarks/fuzz/readers.py --count 500 --seed 7
+    python benchmarks/fuzz/readers.py                 # 20,000 inputs of each kind of file, seed 0
+    python benchmarks/fuzz/readers.py --each 500 --seed 7
 
-Prints a table, and exits with 1 after the first input that breaks a reader; that input is kept beside the script's
-temporary files, and its place is printed.
+Prints a table, and exits with 1 after the first input that breaks a reader; that input is kept, and its
+place is printed.
 """
 
 from __future__ import annotations
@@ -45,15 +45,16 @@ def outcome(path: Path) -> str:
 def main() -> int:
     """Run, show progress, and print how it went."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--each", type=int, default=20_000, help="inputs of each kind of file")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
+    total = chosen.each * len(FILES)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     dice, counts, slowest = random.Random(chosen.seed), dict[str, Counter[str]](), 0.0
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         whole = {name: write(Path(folder) / name).read_bytes() for name, write in FILES.items()}
-        for k in range(chosen.count):
+        for k in range(total):
             name = list(FILES)[k % len(FILES)]
             path = Path(folder) / name
             path.write_bytes(damage(whole[name], dice))
@@ -71,8 +72,8 @@ def main() -> int:
                 print(f"\ninput {k} ({name}) took {took:.1f} s")
                 return 1
             counts.setdefault(name, Counter())[result] += 1
-            if k % 200 == 199:
-                print(f"\r{k + 1} of {chosen.count}", end="", flush=True)
+            if k % 1000 == 999:
+                print(f"\r{k + 1} of {total}", end="", flush=True)
     print(f"\n{'file':14s}{'read whole':>12s}{'in part':>12s}{'refused':>12s}")
     for name, found in counts.items():
         print(f"{name:14s}{found['read whole']:12d}{found['read in part']:12d}{found['refused']:12d}")
