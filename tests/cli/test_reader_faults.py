@@ -291,3 +291,11 @@ def test_what_pydicom_finds_odd_is_not_logged(usguide, tmp_path, caplog):
     assert usguide("info", path)[0] == 0
     refused(usguide, tmp_path, _written(path, path.read_bytes()[:-5]))
     assert "muster" not in caplog.text.lower()
+
+
+def test_info_tells_what_was_not_used(usguide, tmp_path):
+    path = write_dicom_file(tmp_path / "a.dcm", SMOOTH, regions=[region((20, 0, 200, 60))])
+    code, out, _ = usguide("info", path, "--json")
+    assert code == 0
+    assert any("rescaled" in n for n in json.loads(out)["notes"])
+    assert "rescaled" in usguide("info", path)[1].replace("\n", " ")
