@@ -32,15 +32,15 @@ def run_info(
         full_scale=full_scale,
         require_spacing=False,
     ) as source:
-        facts = describe(source.info)
+        facts = describe(source.info) | {"notes": list(source.notes)}
     if as_json:
         print(json.dumps(facts, indent=2))  # noqa: T201  (what --json is for)
         return
     table = Table(title=source.info.name, title_justify="left", show_header=False)
     for name, value in facts.items():
-        if name == "missing":
+        if name in ("missing", "notes"):
             for line in value:
-                table.add_row("missing", line)
+                table.add_row(name, line)
         else:
             table.add_row(name, "unknown" if value is None else str(value))
     console().print(table)
