@@ -22,8 +22,8 @@ WORKING_SIDE_PX = 1024
 FLAT_LEVELS = 2
 """Neighbours that differ by no more than this (of 255) are flat: compression leaves as much on a plain background."""
 
-RINGING_LEVELS = 6
-"""Strong compression leaves as much around echoes and words, in blocks that hide the straight sides of a fan."""
+RINGING_LEVELS = (4, 8, 14)
+"""Compression leaves as much around echoes and words, in blocks that hide the straight sides of a fan."""
 
 CHANGE_LEVELS = 8
 """More than a frame grabber's own noise."""
@@ -88,9 +88,9 @@ def gather(frames: Sequence[Any], full_scale: float | None) -> Evidence:
     return Evidence(first, texture, busy, change, np.asarray(coloured, np.uint8), scale)
 
 
-def coarser(evidence: Evidence) -> Evidence:
-    """Return the same evidence with the ringing of strong compression taken for flat."""
-    return replace(evidence, busy=_busy(evidence.roughness, evidence.change, RINGING_LEVELS))
+def coarser(evidence: Evidence, levels: int) -> Evidence:
+    """Return the same evidence with differences up to `levels` taken for flat."""
+    return replace(evidence, busy=_busy(evidence.roughness, evidence.change, levels))
 
 
 def _busy(roughness: NDArray[np.uint8], change: Mask, levels: int) -> Mask:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry, SectorGeometry
-from usguide.region.busy import Evidence, Mask, bodies, coarser, gather, moving
-from usguide.region.fan import FanShape, fit_fan
+from usguide.region.busy import RINGING_LEVELS, Evidence, Mask, bodies, coarser, gather, moving
+from usguide.region.fan import MAX_SPILL, FanShape, fit_fan
 from usguide.region.speckle import speckle_likeness
 
 Box = tuple[int, int, int, int]
@@ -34,6 +34,12 @@ ENOUGH_COVER = 0.4
 
 CUT_SHARE = 0.1
 """Share of a body's height that its outermost columns hold where a window cuts a fan off."""
+
+ENOUGH_CORNERS = 2
+"""Of four: a rectangle with fewer textured corners is doubted."""
+
+NO_CORNERS = 0.6
+"""What is left of a doubted rectangle's edges."""
 
 WELL_SEEN = 0.9
 """Share of a rectangle's sides that is seen."""
@@ -111,11 +117,8 @@ def find_region(frames: Sequence[Any] | NDArray[Any], *, full_scale: float | Non
     pictures = list(frames) if isinstance(frames, list | tuple) else [frames]
     evidence = gather(pictures, full_scale)
     h, w = np.asarray(pictures[0]).shape[:2]
-    found = _find(evidence)
-    if found is None or found.fan is None:
-        other = _find(coarser(evidence))
-        if other is not None and other.fan is not None and other.trusted and (found is None or _holds(other.box, found.box)):
-            found = other
+    body = _main_body(evidence)
+    found = _sparse(evidence, body) or (None if body is None else _dense(evidence, body))
     if found is None:
         return None
     factor = 1 / evidence.scale
@@ -124,18 +127,6 @@ def find_region(frames: Sequence[Any] | NDArray[Any], *, full_scale: float | Non
     x0, y0 = min(round(x * factor), w - 1), min(round(y * factor), h - 1)
     x1, y1 = min(w, max(x0 + 1, round((x + bw) * factor))), min(h, max(y0 + 1, round((y + bh) * factor)))
     return FoundRegion((x0, y0, x1 - x0, y1 - y0), fan, found.confidence, found.reasons)
-
-
-def _find(evidence: Evidence) -> FoundRegion | None:
-    body = _main_body(evidence)
-    return _sparse(evidence, body) or (None if body is None else _dense(evidence, body))
-
-
-def _holds(outer: Box, inner: Box) -> bool:
-    """Tell whether `outer` contains nearly all of `inner`."""
-    w = min(outer[0] + outer[2], inner[0] + inner[2]) - max(outer[0], inner[0])
-    h = min(outer[1] + outer[3], inner[1] + inner[3]) - max(outer[1], inner[1])
-    return w > 0 and h > 0 and w * h >= 0.9 * inner[2] * inner[3]
 
 
 def _main_body(evidence: Evidence) -> Mask | None:
@@ -165,29 +156,56 @@ def _sparse(evidence: Evidence, body: Mask | None) -> FoundRegion | None:
 
 
 def _dense(evidence: Evidence, body: Mask) -> FoundRegion:
-    shape = body.shape
+    shape = (body.shape[0], body.shape[1])
     fan = fit_fan(body, evidence.busy)
+    box = _rectangle(evidence, body)
+    corners = 4 if fan is not None else _textured_corners(evidence, box)
+    if corners < ENOUGH_CORNERS:
+        fan = _fan_under_ringing(evidence, body)
+    words = ["a rectangle of connected texture"]
     if fan is not None:
-        box = _cut(fan.box((shape[0], shape[1])), body)
+        box = _cut(fan.box(shape), body)
         words = [f"a fan of {fan.angle_deg[1] - fan.angle_deg[0]:.0f} degrees: straight sides, textured between two arcs"]
-    else:
-        box = _rectangle(evidence, body)
-        words = ["a rectangle of connected texture"]
-    box = _snapped(box, (shape[0], shape[1]))
+    box = _snapped(box, shape)
     x, y, w, h = box
     if (w, h) == shape[::-1]:
-        words = ["the whole frame is textured"]
+        words.append("it takes the whole frame")
     likeness, why = speckle_likeness(evidence.grey, body)
     if evidence.change[body > 0].mean() > 0.05:  # noqa: PLR2004
         words.append("it changes from frame to frame")
-    inside = fan.mask((shape[0], shape[1]))[y : y + h, x : x + w] if fan is not None else np.ones((h, w), np.uint8)
+    inside = fan.mask(shape)[y : y + h, x : x + w] if fan is not None else np.ones((h, w), np.uint8)
     cover = float((body[y : y + h, x : x + w] & inside).sum()) / max(1.0, float(inside.sum()))
     edges = 1.0 if fan is not None else _edge_support(evidence, body, box)
     words += [why, f"{100 * cover:.0f} % of it is textured"]
     if edges < WELL_SEEN:
         words.append("its edges are not all seen: it may be larger")
+    if fan is None and corners < ENOUGH_CORNERS:
+        words.append("its corners are empty: it may be a fan whose sides are not seen")
+        edges *= NO_CORNERS
     confidence = (0.2 + 0.8 * likeness) * min(1.0, cover / ENOUGH_COVER) ** 2 * min(1.0, edges / WELL_SEEN) ** 2
     return FoundRegion(box, fan, round(confidence, 3), tuple(words))
+
+
+def _fan_under_ringing(evidence: Evidence, body: Mask) -> FanShape | None:
+    """Fit a fan to what stands out more, where the blocks of compression hide its sides; it has to hold the body."""
+    around = np.ones((2 * max(3, round(0.012 * evidence.side)) + 1,) * 2, np.uint8)
+    for levels in RINGING_LEVELS:
+        stronger = coarser(evidence, levels)
+        part = _main_body(stronger)
+        fan = None if part is None else fit_fan(part, stronger.busy)
+        if fan is not None:
+            outside = body & (1 - cv2.dilate(fan.mask((body.shape[0], body.shape[1])), around))
+            if outside.sum() <= MAX_SPILL * body.sum():
+                return fan
+    return None
+
+
+def _textured_corners(evidence: Evidence, box: Box) -> int:
+    """How many corners of a box hold texture: a fan in a box leaves them empty."""
+    x, y, w, h = box
+    part, dx, dy = evidence.busy[y : y + h, x : x + w], max(2, w // 10), max(2, h // 10)
+    corners = (part[:dy, :dx], part[:dy, -dx:], part[-dy:, :dx], part[-dy:, -dx:])
+    return sum(float(c.mean()) > 0.2 for c in corners)  # noqa: PLR2004
 
 
 def _cut(box: Box, body: Mask) -> Box:
