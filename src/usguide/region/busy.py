@@ -62,7 +62,8 @@ class Evidence:
     @property
     def side(self) -> int:
         """Shorter side in px."""
-        return min(self.grey.shape[:2])
+        h, w = self.grey.shape
+        return int(min(h, w))
 
 
 def gather(frames: Sequence[Any], full_scale: float | None) -> Evidence:
@@ -129,7 +130,7 @@ def bodies(mask: Mask, side: int) -> list[Mask]:
     fine = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(max(3, round(SPUR_SHARE * side) | 1)))
     # Beyond the frame everything counts as busy, so that an image that is cut off keeps its corners.
     cores = cv2.morphologyEx(fine, cv2.MORPH_OPEN, _square(thick))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(fine, connectivity=4)
+    count, labels = cv2.connectedComponents(fine, connectivity=4)
     with_core = np.bincount(labels[cores > 0], minlength=count)
     order = sorted((k for k in range(1, count) if with_core[k]), key=lambda k: (-int(with_core[k]), k))
     return [filled((labels == k).astype(np.uint8)) for k in order[:MOST_BODIES]]

@@ -140,7 +140,7 @@ def _main_body(evidence: Evidence) -> Mask | None:
 
 
 def _sparse(evidence: Evidence, body: Mask | None) -> FoundRegion | None:
-    """A nearly black image: where things move, if that reaches far beyond any body of texture."""
+    """Return, for a nearly black image, where things move, if that reaches far beyond any body of texture."""
     motion = moving(evidence)
     if not motion.any():
         return None
@@ -165,13 +165,15 @@ def _dense(evidence: Evidence, body: Mask) -> FoundRegion:
     words = ["a rectangle of connected texture"]
     if fan is not None:
         box = _cut(fan.box(shape), body)
-        words = [f"a fan of {fan.angle_deg[1] - fan.angle_deg[0]:.0f} degrees: straight sides, textured between two arcs"]
+        words = [
+            f"a fan of {fan.angle_deg[1] - fan.angle_deg[0]:.0f} degrees: straight sides, textured between two arcs"
+        ]
     box = _snapped(box, shape)
     x, y, w, h = box
     if (w, h) == shape[::-1]:
         words.append("it takes the whole frame")
     likeness, why = speckle_likeness(evidence.grey, body)
-    if evidence.change[body > 0].mean() > 0.05:  # noqa: PLR2004
+    if evidence.change[body > 0].mean() > 0.05:
         words.append("it changes from frame to frame")
     inside = fan.mask(shape)[y : y + h, x : x + w] if fan is not None else np.ones((h, w), np.uint8)
     cover = float((body[y : y + h, x : x + w] & inside).sum()) / max(1.0, float(inside.sum()))
@@ -205,7 +207,7 @@ def _textured_corners(evidence: Evidence, box: Box) -> int:
     x, y, w, h = box
     part, dx, dy = evidence.busy[y : y + h, x : x + w], max(2, w // 10), max(2, h // 10)
     corners = (part[:dy, :dx], part[:dy, -dx:], part[-dy:, :dx], part[-dy:, -dx:])
-    return sum(float(c.mean()) > 0.2 for c in corners)  # noqa: PLR2004
+    return sum(float(c.mean()) > 0.2 for c in corners)
 
 
 def _cut(box: Box, body: Mask) -> Box:
@@ -219,7 +221,7 @@ def _cut(box: Box, body: Mask) -> Box:
 
 
 def _rectangle(evidence: Evidence, body: Mask) -> Box:
-    """The box around a body without what juts out of it, and with a skin line that a dark zone cuts off."""
+    """Return the box around a body without what juts out of it, and with a skin line that a dark zone cuts off."""
     x, y, w, h = cv2.boundingRect(body)
     for _ in range(2):
         part = body[y : y + h, x : x + w] > 0

@@ -25,7 +25,7 @@ def speckle_likeness(grey: NDArray[np.uint8], body: NDArray[np.uint8]) -> tuple[
     inner = cv2.erode(body, np.ones((9, 9), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1) > 0
     inner[-LAG_PX:] = False
     inner[:, -LAG_PX:] = False
-    if np.count_nonzero(inner) < 400:  # noqa: PLR2004
+    if np.count_nonzero(inner) < 400:
         return 0.0, "too small for its texture to be judged"
     level = grey.astype(np.float32)
     residual = level - cv2.GaussianBlur(level, (0, 0), 4)
@@ -34,5 +34,7 @@ def speckle_likeness(grey: NDArray[np.uint8], body: NDArray[np.uint8]) -> tuple[
     axial = float(np.mean((residual * np.roll(residual, -LAG_PX, axis=0))[inner])) / power
     excess = min(1.0, max(0.0, (lateral - axial) / FULL_EXCESS))
     dark = min(1.0, max(0.0, (BRIGHT - float(np.median(grey[inner]))) / (BRIGHT - DARK)))
-    long = "longer laterally than axially, as speckle is" if excess > 0.5 else "not longer laterally, as speckle would be"  # noqa: PLR2004
+    long = (
+        "longer laterally than axially, as speckle is" if excess > 0.5 else "not longer laterally, as speckle would be"
+    )
     return excess * dark, f"its texture is {long}"
