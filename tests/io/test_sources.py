@@ -106,7 +106,7 @@ def test_npz_round_trip(tmp_path, compressed):
     save(
         tmp_path / "r.npz",
         frames=STACK,
-        spacing_mm=[0.05, 0.08],
+        spacing_mm=[0.25, 0.4],
         timestamps_s=times,
         region=[2, 3, 50, 30],
         origin_mm=[1.0, 2.0],
@@ -119,7 +119,7 @@ def test_npz_round_trip(tmp_path, compressed):
     assert frames[0].region == (2, 3, 50, 30)
     assert source.info.spacing_source == "file"
     assert frames[0].geometry == ug.ImageGeometry(
-        0.05, 0.08, (1.0, 2.0), ug.SectorGeometry((5, -20), (22, 60), (-30, 30))
+        0.25, 0.4, (1.0, 2.0), ug.SectorGeometry((5, -20), (22, 60), (-30, 30))
     )
 
 

@@ -84,7 +84,7 @@ def track(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="video, folder or glob of pictures, list of pictures, .npy/.npz, camera:N, phantom:NAME",
+            help="video, DICOM, .mha/.nrrd sequence, folder, glob or list of pictures, .npy/.npz, camera:N, phantom:NAME",
             show_default=False,
         ),
     ],
@@ -206,7 +206,13 @@ def despeckle(
         list[str] | None, typer.Argument(metavar="INPUT...", help="as for track", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="PATH", help="folder, or a .png, .mp4 or .npz file")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="folder, or a file of the input's kind: .png, .mp4, .npz, .mha, .nrrd or .dcm",
+        ),
     ] = None,
     method: Annotated[
         str | None,
@@ -220,7 +226,10 @@ def despeckle(
     show_list: Annotated[bool, typer.Option("--list", help="list the methods and stop")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Despeckle pictures to PNG, a video to MP4, an array to NPZ. With --roi only the region is written."""
+    """Despeckle pictures to PNG, a video to MP4, an array to NPZ, a sequence to MHA or NRRD, DICOM to DICOM.
+
+    With a region only the region is written; sequences and DICOM keep it where it was, with black around it.
+    """
     from usguide.cli.despeckle import list_methods, run_despeckle  # noqa: PLC0415
 
     if show_list:

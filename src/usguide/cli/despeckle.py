@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ from usguide.errors import FormatError, InputError
 from usguide.intensity import to_grey
 from usguide.io import Source
 from usguide.io.pictures import PICTURE_SUFFIXES
+from usguide.io.sequence import METAIMAGE_SUFFIXES
 from usguide.io.sinks import OverlayVideo
 from usguide.io.sinks.folder import folder_for
 from usguide.io.source import ASSUMED_RATE_HZ
+from usguide.io.write_dicom import write_dicom
+from usguide.io.write_sequence import write_sequence
 from usguide.types import Frame
 
 Grey = NDArray[np.uint8]
@@ -46,7 +51,7 @@ def run_despeckle(
     *,
     quiet: bool,
 ) -> None:
-    """Despeckle every frame and write pictures, a video or an array, as the input is."""
+    """Despeckle every frame and write pictures, a video, an array, a sequence or a DICOM file, as the input is."""
     if not inputs or out is None:
         raise InputError("despeckle: expected INPUT and --out PATH; --list shows the methods")
     chosen = _parse_options(options)
@@ -63,13 +68,19 @@ def run_despeckle(
         ) as source,
         frame_progress(source.info.frame_count, quiet=quiet) as progress,
     ):
+        chosen_method = " ".join([method or filters.RECOMMENDED_METHOD, *options])
 
         def frames() -> Iterator[tuple[Frame, Grey]]:
             for frame in source:
                 yield frame, _despeckled(frame, method, chosen)
                 progress.advance()
 
-        writers: dict[str, Callable[..., Path]] = {"video": _write_video, "array": _write_array}
+        writers: dict[str, Callable[..., Path]] = {
+            "video": _write_video,
+            "array": _write_array,
+            "sequence": partial(_write_sequence, spacing_known=known),
+            "dicom": partial(_write_dicom, spacing_known=known, derivation=f"usguide despeckle: {chosen_method}"),
+        }
         written = writers.get(source.info.kind, _write_pictures)(source, frames(), [Path(p) for p in inputs], out)
         bad = source.bad_frames
     if not quiet:
@@ -174,6 +185,47 @@ def _write_video(source: Source, frames: Iterator[tuple[Frame, Grey]], inputs: l
         finally:
             video.release()
             part.unlink(missing_ok=True)
+    return target
+
+
+def _in_place(frames: Iterator[tuple[Frame, Grey]]) -> Iterator[Frame]:
+    """Put the pictures where they were, and black around them: what is burnt in there is left out, and nothing moves."""
+    for frame, grey in frames:
+        height, width = frame.shape
+        x, y, w, h = frame.region or (0, 0, width, height)
+        pixels = np.zeros((height, width), np.uint8)
+        pixels[y : y + h, x : x + w] = grey
+        yield replace(frame, pixels=pixels, full_scale=None)
+
+
+def _write_sequence(
+    source: Source, frames: Iterator[tuple[Frame, Grey]], inputs: list[Path], out: Path, *, spacing_known: bool
+) -> Path:
+    suffix = ".mha" if Path(source.info.name).suffix.lower() in METAIMAGE_SUFFIXES else ".nrrd"
+    target = _file_in(out, source.info.name, suffix)
+    _check_inputs_survive(inputs, [target])
+    times_known = not source.info.times_source.startswith("assumed")
+    with folder_for(target.parent):
+        write_sequence(_in_place(frames), target, spacing_known=spacing_known, times_known=times_known)
+    return target
+
+
+def _write_dicom(
+    source: Source,
+    frames: Iterator[tuple[Frame, Grey]],
+    inputs: list[Path],
+    out: Path,
+    *,
+    spacing_known: bool,
+    derivation: str,
+) -> Path:
+    target = _file_in(out, source.info.name, ".dcm")
+    _check_inputs_survive(inputs, [target])
+    times_known = not source.info.times_source.startswith("assumed")
+    with folder_for(target.parent):
+        write_dicom(
+            _in_place(frames), target, derivation=derivation, spacing_known=spacing_known, times_known=times_known
+        )
     return target
 
 

@@ -3,5 +3,7 @@
 from usguide.io.callback import CallbackSource
 from usguide.io.opening import open_source
 from usguide.io.source import Source, SourceInfo
+from usguide.io.write_dicom import write_dicom
+from usguide.io.write_sequence import write_sequence
 
-__all__ = ["CallbackSource", "Source", "SourceInfo", "open_source"]
+__all__ = ["CallbackSource", "Source", "SourceInfo", "open_source", "write_dicom", "write_sequence"]

@@ -24,7 +24,8 @@ from usguide.io.npz import (
     unreadable,
 )
 from usguide.io.options import SourceOptions
-from usguide.io.source import ASSUMED_RATE_HZ, BaseSource, SourceInfo, check_first, missing_of, one_line
+from usguide.io.source import BaseSource, SourceInfo, check_first, missing_of, reason_of
+from usguide.io.times import timeline
 from usguide.types import Frame
 
 
@@ -70,14 +71,9 @@ class ArraySource(BaseSource):
         scale = numbers_of(extras, "full_scale", (1,), name)
         options = replace(options, region=region, full_scale=options.full_scale or (scale[0] if scale else None))
         check_first(self._first(name), region, name, options.full_scale)
-        self._times = None if options.frame_rate_hz else numbers_of(extras, "timestamps_s", (shape[0],), name)
+        recorded = None if options.frame_rate_hz else numbers_of(extras, "timestamps_s", (shape[0],), name)
+        self._timeline = timeline(shape[0], options, name, recorded)
         geometry, spacing_source = options.geometry_for((shape[1], shape[2]), region, geometry_of(extras, name))
-        rate, times = options.frame_rate_hz, "frame rate given"
-        if self._times is not None:
-            rate, times = _median_rate(self._times), "file"
-        elif rate is None:
-            times = "none: unrelated pictures" if options.stills else f"assumed {ASSUMED_RATE_HZ:g} Hz"
-        missing = missing_of(geometry, region or (0, 0, 1, 1), times_known=not times.startswith("assumed"))
         super().__init__(
             SourceInfo(
                 name=name,
@@ -90,9 +86,9 @@ class ArraySource(BaseSource):
                 spacing_source=spacing_source,
                 region=region,
                 region_source=region_source,
-                frame_rate_hz=rate,
-                times_source=times,
-                missing=missing,
+                frame_rate_hz=self._timeline.rate_hz,
+                times_source=self._timeline.source,
+                missing=missing_of(geometry, region or (0, 0, 1, 1), times_known=self._timeline.is_known),
                 truth=truth_of(extras, shape[0], name),
             ),
             options,
@@ -118,12 +114,11 @@ class ArraySource(BaseSource):
             try:
                 pixels = next(pictures, None)
             except BROKEN as error:
-                self.skip(f"frame {index} and later ones left out: {one_line(error) or type(error).__name__}")
+                self.skip(f"frame {index} and later ones left out: {reason_of(error)}")
                 return
             if pixels is None:
                 return
-            now = index * self.step_s if self._times is None else self._times[index]
-            frame = self.frame(pixels, index, now)
+            frame = self.frame(pixels, index, float(self._timeline.times_s[index]))
             if frame is not None:
                 yield frame
             index += 1
@@ -133,11 +128,6 @@ class ArraySource(BaseSource):
         super().close()
         if self._archive is not None:
             self._archive.close()
-
-
-def _median_rate(times: list[float]) -> float | None:
-    gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    return 1.0 / gap if gap > 0 else None
 
 
 def open_array_file(path: Path, options: SourceOptions) -> ArraySource:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.errors import InputError
-from usguide.geometry import ImageGeometry
 from usguide.io.options import Region
 
 if TYPE_CHECKING:
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 TISSUE_2D = (1, 1)
 """Region Spatial Format 2D and Region Data Type Tissue (DICOM PS3.3, C.8.5.5.1)."""
 CENTIMETRES = 3
+_FRAME_TIME_MS = 1e-3, 1e6
+"""Also the limits of a rate in Hz: what lies outside is no time between two frames."""
 _BEYOND_PX = 1
 """Some scanners give the size in place of the last pixel: so far beyond the image is clipped in silence."""
 
@@ -90,28 +90,17 @@ def frame_times(header: Dataset, frames: int, notes: list[str]) -> tuple[NDArray
     steps = header.get("FrameTimeVector")
     if steps is not None:
         steps_ms = _numbers(steps)
-        if len(steps_ms) == frames and np.isfinite(steps_ms).all() and (steps_ms[1:] > 0).all():
+        if len(steps_ms) == frames and np.isfinite(steps_ms).all() and min(steps_ms[1:], default=1.0) > 0:
             # The first increment is the time of the first frame against itself.
             return np.concatenate([[0.0], np.cumsum(steps_ms[1:])]) / 1e3, "file: frame time vector"
         notes.append(f"the frame time vector is not one rising step for each of {frames} frames: it is not used")
-    for name, to_step_s in (
-        ("FrameTime", lambda ms: ms / 1e3),
-        ("CineRate", lambda hz: 1 / hz),
-        ("RecommendedDisplayFrameRate", lambda hz: 1 / hz),
-    ):
+    for name in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate"):
         values = _numbers(header.get(name))
-        if len(values) == 1 and np.isfinite(values[0]) and values[0] > 0:
+        if len(values) == 1 and _FRAME_TIME_MS[0] <= values[0] <= _FRAME_TIME_MS[1]:
+            step_s: float = values[0] / 1e3 if name == "FrameTime" else 1 / values[0]
             words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-            return np.arange(frames) * to_step_s(values[0]), f"file: {words}"
+            return np.arange(frames, dtype=np.float64) * step_s, f"file: {words}"
     return None, ""
-
-
-def geometry_of(spacing_mm: tuple[float, float] | None) -> ImageGeometry | None:
-    """Return the geometry for a spacing (axial, lateral); None where it is no spacing."""
-    try:
-        return None if spacing_mm is None else ImageGeometry(*spacing_mm)
-    except InputError:
-        return None
 
 
 def _spacing_of(item: Dataset) -> tuple[float, float] | None:
@@ -133,7 +122,7 @@ def _numbers(value: object) -> list[float]:
     if value is None or value == "":
         return []
     try:
-        return [float(v) for v in np.ravel(np.asarray(value, dtype=float))]
+        return [float(v) for v in np.asarray(value, dtype=float).ravel()]
     except (TypeError, ValueError):
         return []
 

@@ -1,38 +1,22 @@
-"""MetaImage (`.mha`, `.mhd`), read by SimpleITK a few frames at a time."""
+"""MetaImage (`.mha`, `.mhd`), read frame by frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.errors import FormatError, MissingExtraError
+from usguide.errors import FormatError
+from usguide.io.declared import MAX_INFLATION, check_bytes
 from usguide.io.sequence import SequenceHeader
-from usguide.io.source import one_line
+from usguide.io.source import reason_of
+from usguide.io.stored import StoredPixels, beside, header_lines
 
-try:
-    import SimpleITK as sitk  # noqa: N813  (the name that everybody gives it)
-except ImportError:
-    raise MissingExtraError(
-        "MetaImage: expected SimpleITK to read it, got none; run: pip install 'usguide[itk]'"
-    ) from None
-
-CHUNK_BYTES = 1 << 25
-"""A compressed file is inflated from its start for each request: a few large ones cost little more than one."""
-_MAX_RATIO = 1032
-"""Deflate can't do better: a header that says more than this many times the file is wrong."""
-
-_DTYPES = {
-    sitk.sitkUInt8: np.uint8,
-    sitk.sitkUInt16: np.uint16,
-    sitk.sitkFloat32: np.float32,
-    sitk.sitkFloat64: np.float64,
-    sitk.sitkVectorUInt8: np.uint8,
-    sitk.sitkVectorUInt16: np.uint16,
-}
+_DTYPES = {"MET_UCHAR": "u1", "MET_USHORT": "u2", "MET_FLOAT": "f4", "MET_DOUBLE": "f8"}
 
 
 class MetaImageFile:
@@ -45,65 +29,80 @@ class MetaImageFile:
     Raises
     ------
     FormatError
-        Damaged, not two or three dimensions, or signed pixels.
+        Damaged, not a sequence of pictures, or signed pixels.
     """
 
     def __init__(self, path: Path) -> None:
-        self._reader = sitk.ImageFileReader()
-        self._reader.SetFileName(str(path))
-        self._reader.SetImageIO("MetaImageIO")
         try:
-            self._reader.ReadImageInformation()
-        except RuntimeError as error:
-            reason = one_line(str(error).rsplit("Error:", maxsplit=1)[-1].rsplit("ERROR:", maxsplit=1)[-1])
-            raise FormatError(f"{path.name}: expected a MetaImage file, got: {reason}; copy it again") from None
-        size, spacing = self._reader.GetSize(), self._reader.GetSpacing()
-        kind = self._reader.GetPixelID()
-        if len(size) not in (2, 3) or kind not in _DTYPES:
-            pixel = sitk.GetPixelIDValueAsString(kind)
+            with path.open("rb") as stream:
+                fields = _fields(stream)
+                end = stream.tell()
+            self.header = _header(fields)
+            self._pixels = _pixels(path, fields, end, self.header.byte_count)
+        except (ValueError, LookupError, OverflowError) as error:
             raise FormatError(
-                f"{path.name}: expected two or three dimensions of unsigned or floating-point pixels, got {len(size)} of"
-                f" {pixel}; convert it"
-            )
-        frames, channels = size[2] if len(size) == 3 else 1, self._reader.GetNumberOfComponents()
-        dtype = np.dtype(_DTYPES[kind])
-        fields = {key: str(self._reader.GetMetaData(key)) for key in self._reader.GetMetaDataKeys()}
-        declared = int(np.prod([int(s) for s in size], dtype=object)) * channels * dtype.itemsize
-        if declared > _MAX_RATIO * _bytes_on_disk(path):
-            raise FormatError(
-                f"{path.name}: expected {declared} bytes of pixels as its header says, got a file of"
-                f" {path.stat().st_size}; it is cut short or its header is wrong"
-            )
-        is_sequence = any(key.startswith("Seq_Frame") for key in fields)
-        # PLUS writes a spacing of 1 where it does not know it.
-        unknown = is_sequence and spacing[0] == spacing[1] == 1.0
-        self.header = SequenceHeader(
-            frames,
-            (size[1], size[0]),
-            dtype,
-            channels,
-            None if unknown else (spacing[1], spacing[0]),
-            fields,
-        )
+                f"{path.name}: expected a MetaImage file, got: {reason_of(error)}; copy or convert it again"
+            ) from None
+        inflation = 1 if self._pixels.encoding == "raw" else MAX_INFLATION
+        check_bytes(path.name, self.header.byte_count, self._pixels.available_bytes, inflation=inflation)
 
     def frames(self, start: int) -> Iterator[NDArray[Any]]:
         """Give the stored frames from `start`."""
         header = self.header
-        height, width = header.shape
-        if self._reader.GetDimension() == 2:
-            yield sitk.GetArrayFromImage(self._reader.Execute())
-            return
-        frame_bytes = height * width * header.channels * header.dtype.itemsize
-        chunk = max(1, CHUNK_BYTES // frame_bytes)
-        for first in range(start, header.frames, chunk):
-            count = min(chunk, header.frames - first)
-            self._reader.SetExtractIndex([0, 0, first])
-            self._reader.SetExtractSize([width, height, count])
-            yield from sitk.GetArrayFromImage(self._reader.Execute())
+        shape = (*header.shape, header.channels) if header.channels > 1 else header.shape
+        for data in self._pixels.frames(header.frame_bytes, start):
+            yield np.frombuffer(data, header.dtype).reshape(shape)
 
 
-def _bytes_on_disk(path: Path) -> int:
-    """Size of the file, or of it and its data file."""
-    if path.suffix.lower() == ".mha":
-        return path.stat().st_size
-    return sum(p.stat().st_size for p in path.parent.glob(f"{path.stem}.*"))
+def _fields(stream: Any) -> dict[str, str]:
+    """Read ``name = value`` lines up to the one that says where the pixels are."""
+    fields = {}
+    for number, line in enumerate(header_lines(stream)):
+        name, equals, value = line.decode("utf-8", "replace").partition("=")
+        if not equals:
+            raise ValueError(f"line {number + 1} is not NAME = VALUE")
+        fields[name.strip()] = value.strip()
+        if name.strip() == "ElementDataFile":
+            return fields
+    raise ValueError("an end before the line ElementDataFile" if fields else "an empty file")
+
+
+def _header(fields: Mapping[str, str]) -> SequenceHeader:
+    sizes = [int(v) for v in fields["DimSize"].split()]
+    channels = int(fields.get("ElementNumberOfChannels", "1"))
+    if len(sizes) != int(fields["NDims"]) or not 2 <= len(sizes) <= 4 or min(sizes) < 1 or channels < 1:
+        raise ValueError(f"DimSize {fields['DimSize']!r:.40} for NDims {fields['NDims']!r:.20}")
+    if len(sizes) == 4 and min(sizes[2:]) > 1:
+        raise ValueError("volumes, not pictures")
+    if fields["ElementType"] not in _DTYPES:
+        raise ValueError(f"pixels of type {fields['ElementType']!r:.30}, not unsigned bytes, unsigned shorts or floats")
+    order = ">" if _is_true(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB") else "<"
+    spacing = [float(v) for v in fields.get("ElementSpacing", fields.get("ElementSize", "")).split()]
+    is_sequence = any(key.startswith("Seq_Frame") for key in fields)
+    return SequenceHeader(
+        frames=math.prod(sizes[2:]),
+        shape=(sizes[1], sizes[0]),
+        dtype=np.dtype(order + _DTYPES[fields["ElementType"]]),
+        channels=channels,
+        # PLUS writes a spacing of 1 where it does not know it.
+        spacing_mm=(spacing[1], spacing[0])
+        if len(spacing) > 1 and not (is_sequence and spacing[:2] == [1, 1])
+        else None,
+        fields=fields,
+    )
+
+
+def _pixels(path: Path, fields: Mapping[str, str], end: int, declared: int) -> StoredPixels:
+    if fields.get("BinaryData", "True").lower() != "true":
+        raise ValueError("pixels written as text")
+    where = fields["ElementDataFile"]
+    file, offset = (
+        (path, end) if where.upper() == "LOCAL" else (beside(path, where), int(fields.get("HeaderSize", "0")))
+    )
+    if offset == -1:  # whatever stands before the pixels
+        offset = file.stat().st_size - declared
+    return StoredPixels(file, max(offset, 0), "deflate" if _is_true(fields, "CompressedData") else "raw")
+
+
+def _is_true(fields: Mapping[str, str], *names: str) -> bool:
+    return any(fields.get(name, "").lower() in ("true", "t", "1") for name in names)

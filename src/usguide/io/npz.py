@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from usguide.errors import FormatError, InputError
 from usguide.geometry import ImageGeometry, SectorGeometry
 from usguide.io.options import Region
-from usguide.io.source import one_line
+from usguide.io.source import one_line, reason_of
 
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
@@ -99,8 +99,7 @@ def read_archive(archive: zipfile.ZipFile, path: Path) -> tuple[NpzMember, dict[
 
 def unreadable(name: str, error: BaseException, what: str = "NumPy array file") -> FormatError:
     """Return the error for a file that NumPy can't read."""
-    reason = one_line(error) or type(error).__name__
-    return FormatError(f"{name}: expected a readable {what}, got: {reason}; copy or save it again")
+    return FormatError(f"{name}: expected a readable {what}, got: {reason_of(error)}; copy or save it again")
 
 
 def numbers_of(extras: Mapping[str, Any], key: str, counts: tuple[int, ...], name: str) -> list[float] | None:

@@ -1,28 +1,42 @@
-"""NRRD (`.nrrd`, `.seq.nrrd`, `.nhdr`), read by pynrrd; a list axis, wherever it stands, is time."""
+"""NRRD (`.nrrd`, `.seq.nrrd`, `.nhdr`): the header by pynrrd, frame by frame; a list axis, wherever it is, is time."""
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from usguide.errors import FormatError, MissingExtraError
+from usguide.io.declared import MAX_INFLATION, check_bytes
+from usguide.io.nrrd_axes import Axes, axes_of, pictures_of
 from usguide.io.sequence import SequenceHeader
-from usguide.io.source import one_line
+from usguide.io.source import reason_of
+from usguide.io.stored import Encoding, StoredPixels, beside, header_lines
 
 try:
     import nrrd
 except ImportError:
     raise MissingExtraError("NRRD: expected pynrrd to read it, got none; run: pip install 'usguide[itk]'") from None
 
-_LIST, _COLOUR = ("list", "time"), ("RGB-color", "RGBA-color", "vector", "3-color", "4-color")
-_INDEX_VALUES = "axis {} index values"
-_MAX_RATIO = 1032
-"""Deflate can't do better (bzip2 can, on nothing that is a picture)."""
+_DTYPES = {
+    **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
+    **dict.fromkeys(("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"), "u2"),
+    "float": "f4",
+    "double": "f8",
+}
+_ENCODINGS: dict[str, Encoding] = {
+    "raw": "raw",
+    **dict.fromkeys(("gzip", "gz"), "deflate"),
+    **dict.fromkeys(("bzip2", "bz2"), "bzip2"),
+}
+_MAX_MIXED_BYTES = 1 << 31
+"""Frames that lie interleaved come out only when all of them are in memory."""
+_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3}
 
 
 class NrrdFile:
@@ -39,102 +53,110 @@ class NrrdFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                self._header = nrrd.read_header(str(path))
-            self._sizes = [int(s) for s in self._header["sizes"]]
-            kind = np.dtype(_dtype_of(self._header))
+            with path.open("rb") as stream:
+                header = _parsed(stream)
+                end = stream.tell()
+            self._sizes = [int(s) for s in header["sizes"]]
+            kinds = [str(k) for k in header.get("kinds", [])] or ["domain"] * len(self._sizes)
+            self._axes = axes = axes_of(self._sizes, kinds)
+            self.header = _header(header, self._sizes, axes)
+            self._pixels = _pixels(path, header, end, self.header.byte_count)
         except Exception as error:  # noqa: BLE001  (pynrrd raises whatever it meets in a damaged header)
-            reason = one_line(error) or type(error).__name__
-            raise FormatError(f"{path.name}: expected an NRRD file, got: {reason}; copy it again") from None
-        kinds = [str(k) for k in self._header.get("kinds", [])] or ["domain"] * len(self._sizes)
-        self._time, self._colour, plane = _axes(self._sizes, kinds, path.name)
-        declared = int(np.prod(self._sizes, dtype=object)) * kind.itemsize
-        limit = _MAX_RATIO if str(self._header.get("encoding", "raw")) != "raw" else 1
-        if declared > limit * _bytes_on_disk(path, self._header):
             raise FormatError(
-                f"{path.name}: expected {declared} bytes of pixels as its header says, got a file of"
-                f" {path.stat().st_size}; it is cut short or its header is wrong"
-            )
-        x, y = plane
-        fields = {str(k): str(v) for k, v in self._header.items() if isinstance(v, str)}
-        frames = self._sizes[self._time] if self._time is not None else 1
-        self.header = SequenceHeader(
-            frames,
-            (self._sizes[y], self._sizes[x]),
-            kind,
-            self._sizes[self._colour] if self._colour is not None else 1,
-            _spacing(self._header, x, y, is_sequence=self._time is not None),
-            fields,
-            _times(fields, self._time, frames),
+                f"{path.name}: expected an NRRD file, got: {reason_of(error)}; copy or convert it again"
+            ) from None
+        packed = self._pixels.encoding != "raw"
+        check_bytes(
+            path.name, self.header.byte_count, self._pixels.available_bytes, inflation=MAX_INFLATION if packed else 1
         )
+        if packed and not axes.is_streamable(self._sizes) and self.header.byte_count > _MAX_MIXED_BYTES:
+            raise FormatError(
+                f"{path.name}: expected frames one after the other, got {self.header.frames} interleaved and compressed"
+                " ones; save it with the list axis last"
+            )
 
     def frames(self, start: int) -> Iterator[NDArray[Any]]:
-        """Give the stored frames from `start`. Compressed files are inflated whole: NRRD holds them in one piece."""
-        with self._path.open("rb") as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            header = nrrd.read_header(stream)
-            data = nrrd.read_data(header, stream, str(self._path), index_order="C")
-        # C order reverses the axes of the header.
-        last = data.ndim - 1
-        front = [last - self._time] if self._time is not None else []
-        back = [last - self._colour] if self._colour is not None else []
-        kept = [a for a in range(data.ndim) if a not in front + back and data.shape[a] != 1]
-        kept = kept if len(kept) == 2 else [a for a in range(data.ndim) if a not in front + back][-2:]
-        rest = [a for a in range(data.ndim) if a not in front + kept + back]
-        stack = np.transpose(data, front + rest + kept + back)
-        stack = stack.reshape(self.header.frames, *stack.shape[len(front) + len(rest) :])
-        yield from stack[start:]
+        """Give the stored frames from `start`."""
+        header, axes, sizes = self.header, self._axes, self._sizes
+        if axes.is_streamable(sizes):
+            one = [1 if a == axes.time else s for a, s in enumerate(sizes)]
+            for data in self._pixels.frames(header.frame_bytes, start):
+                yield pictures_of(np.frombuffer(data, header.dtype), one, axes)[0]
+        elif self._pixels.encoding == "raw":
+            stored = np.memmap(self._pixels.path, header.dtype, "r", self._pixels.offset, (int(np.prod(sizes)),))
+            yield from pictures_of(stored, sizes, axes)[start:]
+        else:
+            for data in self._pixels.frames(header.byte_count):
+                yield from pictures_of(np.frombuffer(data, header.dtype), sizes, axes)[start:]
+                return
 
 
-def _axes(sizes: list[int], kinds: list[str], name: str) -> tuple[int | None, int | None, tuple[int, int]]:
-    """Which axis is time, which is colour, and the two of the picture (along a row, down a column)."""
-    time = next((a for a, k in enumerate(kinds) if k in _LIST), None)
-    colour = next((a for a, k in enumerate(kinds) if k in _COLOUR), None)
-    rest = [a for a in range(len(sizes)) if a not in (time, colour)]
-    if time is None and len(rest) == 3:
-        time = rest.pop()  # a stack of slices
-    plane = [a for a in rest if sizes[a] != 1]
-    plane = plane if len(plane) == 2 else rest[:2]
-    if len(plane) != 2 or any(sizes[a] != 1 for a in rest if a not in plane) or min(sizes) < 1:
-        raise FormatError(f"{name}: expected a sequence of pictures, got sizes {sizes} of kinds {kinds}; convert it")
-    return time, colour, (plane[0], plane[1])
+def _parsed(stream: IO[bytes]) -> Mapping[str, Any]:
+    """Parse the lines up to the empty one, where the pixels begin."""
+    text = bytearray()
+    for line in header_lines(stream):
+        if not text and not line.startswith(b"NRRD"):
+            raise ValueError("a first line that is not NRRD's")
+        text += line
+        if not line.strip():
+            break
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: Mapping[str, Any] = nrrd.read_header(io.BytesIO(bytes(text)))
+    return found
 
 
-def _dtype_of(header: Mapping[str, Any]) -> str:
-    kind = nrrd.reader._TYPEMAP_NRRD2NUMPY[header["type"]]  # noqa: SLF001  (pynrrd has no public name for it)
-    order = {"big": ">", "little": "<"}.get(str(header.get("endian", "little")), "<")
-    return f"{order}{kind}"
+def _header(header: Mapping[str, Any], sizes: list[int], axes: Axes) -> SequenceHeader:
+    kind, order = str(header["type"]).lower(), {"big": ">"}.get(str(header.get("endian", "little")).lower(), "<")
+    if kind not in _DTYPES:
+        raise ValueError(f"pixels of type {kind!r:.30}, not unsigned bytes, unsigned shorts or floats")
+    if int(header["dimension"]) != len(sizes):
+        raise ValueError(f"{len(sizes)} sizes for dimension {header['dimension']!r:.20}")
+    return SequenceHeader(
+        frames=1 if axes.time is None else sizes[axes.time],
+        shape=(sizes[axes.y], sizes[axes.x]),
+        dtype=np.dtype(order + _DTYPES[kind]),
+        channels=1 if axes.colour is None else sizes[axes.colour],
+        spacing_mm=_spacing(header, axes),
+        fields={str(k): str(v) for k, v in header.items() if isinstance(v, str)},
+        times_s=None if axes.time is None else _times(header, axes.time, sizes[axes.time]),
+    )
 
 
-def _spacing(header: Mapping[str, Any], x: int, y: int, *, is_sequence: bool) -> tuple[float, float] | None:
-    values: list[float] = []
-    directions = header.get("space directions")
-    if directions is not None:
-        # A list axis has no direction of its own: `none` in the file, NaN or left out in memory.
-        rows = np.asarray(directions, dtype=float)
-        spatial = [a for a in range(len(header["sizes"]))] if len(rows) == len(header["sizes"]) else None
-        if spatial is not None:
-            values = [float(np.linalg.norm(rows[a])) for a in (y, x)]
-    elif "spacings" in header:
-        values = [float(header["spacings"][a]) for a in (y, x)]
-    if len(values) != 2 or not all(np.isfinite(v) and v > 0 for v in values):
+def _pixels(path: Path, header: Mapping[str, Any], end: int, declared: int) -> StoredPixels:
+    encoding = _ENCODINGS.get(str(header["encoding"]).lower())
+    lines = int(header.get("line skip", header.get("lineskip", 0)))
+    skip = int(header.get("byte skip", header.get("byteskip", 0)))
+    if encoding is None or lines or skip < -1 or (skip and encoding != "raw"):
+        raise ValueError(f"encoding {header['encoding']!r:.20} with line skip {lines} and byte skip {skip}")
+    where = header.get("data file", header.get("datafile"))
+    file = path if where is None else beside(path, str(where))
+    offset = file.stat().st_size - declared if skip == -1 else (end if where is None else 0) + skip
+    return StoredPixels(file, max(offset, 0), encoding)
+
+
+def _spacing(header: Mapping[str, Any], axes: Axes) -> tuple[float, float] | None:
+    if header.get("space directions") is not None:
+        # A list axis has no direction: pynrrd gives it NaN.
+        rows = np.atleast_2d(np.asarray(header["space directions"], dtype=float))
+        values = [float(np.linalg.norm(rows[a])) for a in (axes.y, axes.x)]
+    else:
+        spacings = header.get("spacings", [np.nan] * (max(axes.x, axes.y) + 1))
+        values = [float(spacings[a]) for a in (axes.y, axes.x)]
+    if axes.time is not None and values == [1, 1]:  # in a sequence: unknown
         return None
-    return None if is_sequence and values[0] == values[1] == 1.0 else (values[0], values[1])
+    return values[0], values[1]
 
 
-def _times(fields: Mapping[str, str], axis: int | None, frames: int) -> NDArray[np.float64] | None:
-    """Slicer's index values, where they are numbers for each frame."""
+def _times(header: Mapping[str, Any], axis: int, frames: int) -> NDArray[np.float64] | None:
+    """Slicer's index values, where the axis is called time or has its unit: else they only count the frames."""
+    labels, units = (list(header.get(name) or []) for name in ("labels", "units"))
+    label, unit = (str(words[axis]).lower() if len(words) > axis else "" for words in (labels, units))
+    if unit not in _SECONDS and (unit or label != "time"):
+        return None
     try:
-        values = np.array(fields.get(_INDEX_VALUES.format(axis), "").split(), dtype=float)
+        values = np.array(str(header.get(f"axis {axis} index values", "")).split(), dtype=float)
     except ValueError:
         return None
-    return values if len(values) == frames and np.isfinite(values).all() else None
-
-
-def _bytes_on_disk(path: Path, header: Mapping[str, Any]) -> int:
-    data = header.get("data file") or header.get("datafile")
-    beside = path.parent / str(data) if data else None
-    return beside.stat().st_size if beside is not None and beside.is_file() else path.stat().st_size
+    return values * _SECONDS.get(unit, 1.0) if len(values) == frames and np.isfinite(values).all() else None

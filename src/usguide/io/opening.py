@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,8 @@ import numpy as np
 
 from usguide.errors import FormatError, InputError, UsguideError
 from usguide.io.arrays import ArraySource, open_array_file
-from usguide.io.dicom import DICOM_SUFFIXES, DicomSource, is_dicom
+from usguide.io.dicom import DicomSource
+from usguide.io.dicom_file import DICOM_SUFFIXES, is_dicom
 from usguide.io.options import SourceOptions
 from usguide.io.pictures import PICTURE_SUFFIXES, PictureSource, is_picture, natural_key, refuse_pages
 from usguide.io.regions import find_in, in_words, is_whole, take_found
@@ -34,14 +35,15 @@ def open_source(
     full_scale: float | None = None,
     stills: bool = False,
     require_spacing: bool = True,
+    timestamps_s: Sequence[float] | None = None,
 ) -> Source:
     """Open a recording or a stream.
 
     Parameters
     ----------
     source : str, Path, sequence of them, or ndarray
-        A video file, ``camera:N``, a folder of pictures, a glob, a picture or a list of pictures, a ``.npy`` or
-        ``.npz`` file, an array (N, H, W), or ``phantom:NAME`` for one that ships with usguide.
+        A video, DICOM, MetaImage, NRRD, ``.npy`` or ``.npz`` file, ``camera:N``, a folder of pictures, a glob, a picture
+        or a list of pictures, an array (N, H, W), or ``phantom:NAME`` for one that ships with usguide.
     spacing_mm : float or (float, float), optional
         mm per px, or (axial, lateral).
     depth_mm : float, optional
@@ -58,6 +60,8 @@ def open_source(
         Pictures are unrelated; their sizes may differ.
     require_spacing : bool
         Whether a missing spacing is an error.
+    timestamps_s : sequence of float, optional
+        Time of each frame in seconds, increasing; not for videos and cameras, which have their own.
 
     Returns
     -------
@@ -79,6 +83,7 @@ def open_source(
         full_scale=full_scale,
         stills=stills,
         require_spacing=require_spacing,
+        timestamps_s=timestamps_s,
     )
     try:
         return _open_and_find(source, options) if options.find_region else _open(source, options)
@@ -147,18 +152,26 @@ def _open_path(path: Path, options: SourceOptions) -> Source:
     if not path.exists():
         return _open_glob(path, options)
     suffix = path.suffix.lower()
-    if suffix in (".npy", ".npz"):
-        return open_array_file(path, options)
-    if suffix in PICTURE_SUFFIXES:
-        refuse_pages(path)
-        return PictureSource([path], path.name, options)
-    if suffix in VIDEO_SUFFIXES:
-        return VideoSource(path, options)
-    if suffix in SEQUENCE_SUFFIXES:
-        return open_sequence(path, options)
+    for suffixes, opener in _BY_SUFFIX:
+        if suffix in suffixes:
+            return opener(path, options)
     if is_dicom(path):
         return DicomSource(path, options)
     raise FormatError(f"{path.name}: expected one of {_KNOWN}, got {suffix or 'no suffix'}; convert it first")
+
+
+def _one_picture(path: Path, options: SourceOptions) -> PictureSource:
+    refuse_pages(path)
+    return PictureSource([path], path.name, options)
+
+
+_BY_SUFFIX: tuple[tuple[tuple[str, ...], Callable[[Path, SourceOptions], Source]], ...] = (
+    ((".npy", ".npz"), open_array_file),
+    (PICTURE_SUFFIXES, _one_picture),
+    (VIDEO_SUFFIXES, VideoSource),
+    (SEQUENCE_SUFFIXES, open_sequence),
+)
+"""A new format is a line here."""
 
 
 def _open_glob(path: Path, options: SourceOptions) -> Source:

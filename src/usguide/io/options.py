@@ -13,6 +13,9 @@ from usguide.geometry import ImageGeometry
 
 Region = tuple[int, int, int, int]
 
+DEPTH_MM = (5.0, 300.0)
+"""No ultrasound image is shallower or deeper: a file whose spacing says so is not believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
@@ -27,6 +30,7 @@ class SourceOptions:
     full_scale: float | None = None
     stills: bool = False
     require_spacing: bool = True
+    timestamps_s: tuple[float, ...] | None = None
     find_region: bool = False
     """Whether the region is to be found where the recording does not state it."""
 
@@ -41,6 +45,7 @@ class SourceOptions:
         full_scale: float | None = None,
         stills: bool = False,
         require_spacing: bool = True,
+        timestamps_s: Any = None,
     ) -> SourceOptions:
         """Check what a user states.
 
@@ -51,6 +56,8 @@ class SourceOptions:
         """
         if spacing_mm is not None and depth_mm is not None:
             raise InputError("spacing: expected spacing_mm or depth_mm, got both; give one")
+        if timestamps_s is not None and frame_rate_hz is not None:
+            raise InputError("times: expected timestamps_s or frame_rate_hz, got both; give one")
         auto = isinstance(region, str) and region == "auto"
         return cls(
             None if spacing_mm is None else _spacing(spacing_mm),
@@ -60,6 +67,7 @@ class SourceOptions:
             None if full_scale is None else validate_positive(full_scale, name="full_scale"),
             stills,
             require_spacing,
+            None if timestamps_s is None else _times(timestamps_s),
             auto,
         )
 
@@ -68,14 +76,28 @@ class SourceOptions:
     ) -> tuple[ImageGeometry | None, str]:
         """Spacing for frames of `shape`, and where it comes from; None where nobody states it.
 
-        What the user gives replaces all that the file says: an origin or a sector in the file's mm would not fit it.
+        What the user gives replaces all that the file says: an origin or a sector in the file's mm would not fit it. What
+        the file says is believed only where the image is as deep as ultrasound images are.
         """
         if self.spacing_mm is not None:
             return ImageGeometry(*self.spacing_mm), "given"
         if self.depth_mm is not None:
             spacing = self.depth_mm / (region[3] if region else shape[0])
             return ImageGeometry(spacing, spacing), "given by depth"
-        return (from_file, "file") if from_file else (None, "unknown")
+        if from_file is None:
+            return None, "unknown"
+        deep_mm = from_file.axial_mm_per_px * (region[3] if region else shape[0])
+        if not DEPTH_MM[0] <= deep_mm <= DEPTH_MM[1]:
+            return None, f"file, refused: {deep_mm:.3g} mm deep, not {DEPTH_MM[0]:g} to {DEPTH_MM[1]:g}"
+        return from_file, "file"
+
+
+def geometry_of_spacing(spacing_mm: tuple[float, float] | None) -> ImageGeometry | None:
+    """Return the geometry for a file's spacing (axial, lateral); None where it states none that can be."""
+    try:
+        return None if spacing_mm is None else ImageGeometry(*spacing_mm)
+    except InputError:
+        return None
 
 
 def _spacing(spacing_mm: Any) -> tuple[float, float]:
@@ -96,3 +118,13 @@ def _box(region: Any) -> Region:
     if not whole or x < 0 or y < 0 or w < 1 or h < 1:
         raise InputError(f"region: expected x, y, width, height in whole px of the frame, or 'auto', got {region!r}")
     return x, y, w, h
+
+
+def _times(timestamps_s: Any) -> tuple[float, ...]:
+    try:
+        times = np.asarray(timestamps_s, dtype=float)
+    except (TypeError, ValueError):
+        times = np.array([np.nan])
+    if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise InputError("timestamps_s: expected finite seconds that increase, one for each frame; correct them")
+    return tuple(float(t) for t in times)

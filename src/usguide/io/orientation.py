@@ -46,7 +46,8 @@ class Orientation:
         )
         if not known:
             raise InputError(
-                f"UltrasoundImageOrientation: expected letters such as MF, MFA, UN or FM, got {letters!r:.20}; correct the file"
+                f"UltrasoundImageOrientation: expected letters such as MF, MFA, UN or FM, got {letters!r:.20}; correct the"
+                " file"
             )
         return cls(transposed, axial == "N", lateral == "U")
 
@@ -59,6 +60,10 @@ class Orientation:
     def shape(self, stored: tuple[int, int]) -> tuple[int, int]:
         """Return (H, W) of the canonical picture."""
         return (stored[1], stored[0]) if self.transposed else stored
+
+    def spacing(self, stored: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Return (axial, lateral) of the canonical picture for the spacing down a column and along a row."""
+        return (stored[1], stored[0]) if stored is not None and self.transposed else stored
 
     def stored_from_canonical(self, stored: tuple[int, int]) -> NDArray[np.float64]:
         """Return the 4 x 4 matrix that takes a canonical picture's (x, y, 0, 1) in px to the stored picture's."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,13 @@ from usguide.errors import FormatError, InputError
 from usguide.io._integrity import is_whole
 from usguide.io._opencv import grey_if_colourless, quiet_opencv
 from usguide.io.options import SourceOptions
-from usguide.io.source import ASSUMED_RATE_HZ, BaseSource, SourceInfo, check_first, missing_of
+from usguide.io.source import BaseSource, SourceInfo, check_first, missing_of, reason_of
+from usguide.io.times import timeline
 from usguide.types import Frame
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
+TIMES_FILE = "timestamps.csv"
+"""Beside the pictures, with the columns `name` and `time_s`."""
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
@@ -95,8 +101,10 @@ class PictureSource(BaseSource):
         first = self._first_readable()
         check_first(first, options.region, name, options.full_scale)
         geometry, spacing_source = options.geometry_for((first.shape[0], first.shape[1]), options.region)
-        rate = None if options.stills else options.frame_rate_hz
-        times = "frame rate given" if rate else f"assumed {ASSUMED_RATE_HZ:g} Hz"
+        recorded = (
+            None if options.stills or options.timestamps_s or options.frame_rate_hz else _times_beside(self.paths)
+        )
+        self._timeline = timeline(len(self.paths), options, name, recorded, f"file: {TIMES_FILE}")
         super().__init__(
             SourceInfo(
                 name=name,
@@ -109,9 +117,9 @@ class PictureSource(BaseSource):
                 spacing_source=spacing_source,
                 region=options.region,
                 region_source="given" if options.region else "whole frame",
-                frame_rate_hz=rate,
-                times_source="none: unrelated pictures" if options.stills else times,
-                missing=missing_of(geometry, options.region, times_known=options.stills or rate is not None),
+                frame_rate_hz=self._timeline.rate_hz,
+                times_source=self._timeline.source,
+                missing=missing_of(geometry, options.region, times_known=self._timeline.is_known),
             ),
             options,
         )
@@ -137,6 +145,27 @@ class PictureSource(BaseSource):
             except FormatError as error:
                 self.skip(f"frame {index} left out: {error}")
                 continue
-            frame = self.frame(pixels, index, index * self.step_s)
+            frame = self.frame(pixels, index, float(self._timeline.times_s[index]))
             if frame is not None:
                 yield frame
+
+
+def _times_beside(paths: tuple[Path, ...]) -> list[float] | None:
+    """Return the times that a file beside the pictures states, None where there is no such file."""
+    table = paths[0].parent / TIMES_FILE
+    if any(p.parent != table.parent for p in paths) or not table.is_file():
+        return None
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            stated = {row["name"]: float(row["time_s"]) for row in csv.DictReader(stream)}
+        times = [stated[p.name] for p in paths]
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise FormatError(
+            f"{TIMES_FILE}: expected the columns name and time_s with a row for each picture, got: {reason_of(error)};"
+            " correct or remove it"
+        ) from None
+    if not all(a < b for a, b in pairwise([-math.inf, *times, math.inf])):
+        raise FormatError(
+            f"{TIMES_FILE}: expected times that increase in the order of the pictures; correct or remove it"
+        )
+    return times

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.errors import FormatError, InputError
-from usguide.geometry import ImageGeometry
 from usguide.io._opencv import grey_if_colourless
-from usguide.io.options import SourceOptions
+from usguide.io.declared import check_frames
+from usguide.io.options import SourceOptions, geometry_of_spacing
 from usguide.io.orientation import CANONICAL, Orientation
-from usguide.io.sequence_fields import frame_fields, times_of
-from usguide.io.source import ASSUMED_RATE_HZ, BaseSource, SourceInfo, check_first, missing_of, one_line
+from usguide.io.sequence_fields import FrameFields, frame_fields, times_of
+from usguide.io.source import BaseSource, SourceInfo, check_first, missing_of, reason_of
+from usguide.io.times import timeline
 from usguide.types import Frame
 
 METAIMAGE_SUFFIXES, NRRD_SUFFIXES = (".mha", ".mhd"), (".nrrd", ".nhdr")
 SEQUENCE_SUFFIXES = (*METAIMAGE_SUFFIXES, *NRRD_SUFFIXES)
-MAX_FRAME_BYTES = 1 << 28
-"""No scanner has larger frames; a header that says so is damaged, and memory is not asked for."""
+_NOTHING_SAID = FrameFields()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +53,16 @@ class SequenceHeader:
     fields: Mapping[str, str]
     times_s: NDArray[np.float64] | None = None
 
+    @property
+    def frame_bytes(self) -> int:
+        """Size of a frame once it is decompressed."""
+        return self.shape[0] * self.shape[1] * self.channels * self.dtype.itemsize
+
+    @property
+    def byte_count(self) -> int:
+        """Size of all frames."""
+        return self.frames * self.frame_bytes
+
 
 class SequenceFile(Protocol):
     """A reader of one format."""
@@ -77,36 +87,21 @@ class SequenceSource(BaseSource):
 
     def __init__(self, file: SequenceFile, path: Path, options: SourceOptions) -> None:
         self._file, header = file, file.header
-        stored_bytes = header.shape[0] * header.shape[1] * header.channels * header.dtype.itemsize
-        if (
-            header.frames < 1
-            or min(header.shape) < 1
-            or header.channels not in (1, 3, 4)
-            or stored_bytes > MAX_FRAME_BYTES
-        ):
+        check_frames(path.name, header.frames, header.shape, header.frame_bytes)
+        if header.channels not in (1, 3, 4):
             raise FormatError(
-                f"{path.name}: expected frames of one or three channels, under {MAX_FRAME_BYTES >> 20} MiB each, got"
-                f" {header.frames} of {header.shape[0]} x {header.shape[1]} x {header.channels}; is its header damaged?"
+                f"{path.name}: expected grey or three colours, got {header.channels} channels; convert it"
             )
-        if header.dtype.kind not in "uf":
-            raise FormatError(
-                f"{path.name}: expected unsigned or floating-point pixels, got {header.dtype}; convert it"
-            )
-        letters = header.fields.get("UltrasoundImageOrientation", CANONICAL)
         try:
-            self._orientation = Orientation.parse(letters)
+            self._orientation = Orientation.parse(header.fields.get("UltrasoundImageOrientation", CANONICAL))
         except InputError as error:
             raise FormatError(f"{path.name}: {error}") from None
         self._fields = frame_fields(header.fields, header.frames)
         shape = self._orientation.shape(header.shape)
-        spacing = (
-            header.spacing_mm
-            if header.spacing_mm is None or not self._orientation.transposed
-            else header.spacing_mm[::-1]
-        )
-        from_file = ImageGeometry(*spacing) if spacing else None
+        from_file = geometry_of_spacing(self._orientation.spacing(header.spacing_mm))
         geometry, spacing_source = options.geometry_for(shape, options.region, from_file)
-        self._times, rate, times = self._frame_times(options)
+        recorded = header.times_s if header.times_s is not None else times_of(self._fields, header.frames)
+        self._timeline = timeline(header.frames, options, path.name, recorded)
         first = self._first(path.name)
         check_first(first, options.region, path.name, options.full_scale)
         super().__init__(
@@ -121,30 +116,15 @@ class SequenceSource(BaseSource):
                 spacing_source=spacing_source,
                 region=options.region,
                 region_source="given" if options.region else "whole frame",
-                frame_rate_hz=rate,
-                times_source=times,
-                missing=missing_of(
-                    geometry, options.region, times_known=header.frames == 1 or not times.startswith("assumed")
-                ),
+                frame_rate_hz=self._timeline.rate_hz,
+                times_source=self._timeline.source,
+                missing=missing_of(geometry, options.region, times_known=self._timeline.is_known),
             ),
             options,
         )
         if self._orientation != Orientation():
-            self.note(f"stored as {letters}, turned to {CANONICAL}; transforms from and to Image are turned with it")
-
-    def _frame_times(self, options: SourceOptions) -> tuple[NDArray[np.float64], float | None, str]:
-        count = self._file.header.frames
-        if options.frame_rate_hz is not None:
-            return np.arange(count) / options.frame_rate_hz, options.frame_rate_hz, "frame rate given"
-        known = self._file.header.times_s if self._file.header.times_s is not None else times_of(self._fields)
-        if known is not None:
-            gap = float(np.median(np.diff(known))) if count > 1 else 0.0
-            return known, 1 / gap if gap > 0 else None, "file"
-        return (
-            np.arange(count) / ASSUMED_RATE_HZ,
-            None,
-            "one picture" if count == 1 else f"assumed {ASSUMED_RATE_HZ:g} Hz",
-        )
+            stored = header.fields["UltrasoundImageOrientation"]
+            self.note(f"stored as {stored}, turned to {CANONICAL}; transforms from and to Image are turned with it")
 
     def _first(self, name: str) -> NDArray[Any]:
         try:
@@ -153,14 +133,14 @@ class SequenceSource(BaseSource):
             raise FormatError(f"{name}: expected at least one frame, got none; save it again") from None
         except Exception as error:  # noqa: BLE001  (what reads it raises whatever it meets in damaged data)
             raise FormatError(
-                f"{name}: expected frames that can be read, got: {_reason(error)}; copy it again"
+                f"{name}: expected frames that can be read, got: {reason_of(error)}; copy it again"
             ) from None
 
     def _pictures(self, start: int) -> Iterator[NDArray[Any]]:
         for stored in self._file.frames(start):
             pixels = stored if stored.dtype.isnative else stored.astype(stored.dtype.newbyteorder("="))
             turned = self._orientation.apply(pixels)
-            yield grey_if_colourless(turned[..., ::-1] if turned.ndim == 3 else turned)
+            yield grey_if_colourless(turned[..., 2::-1] if turned.ndim == 3 else turned)
 
     def __iter__(self) -> Iterator[Frame]:
         """Give the frames in order; those that the file calls invalid are counted and left out."""
@@ -174,12 +154,12 @@ class SequenceSource(BaseSource):
                 self.skip(f"frame {index} and later ones left out: the file ends early", frames=header.frames - index)
                 return
             except Exception as error:  # noqa: BLE001  (as above)
-                self.skip(f"frame {index} and later ones left out: {_reason(error)}", frames=header.frames - index)
+                self.skip(f"frame {index} and later ones left out: {reason_of(error)}", frames=header.frames - index)
                 return
-            fields = self._fields[index]
+            fields = self._fields.get(index, _NOTHING_SAID)
             if not fields.valid:
                 self.skip(f"frame {index} left out: its status is INVALID")
-            elif (frame := self.frame(pixels, index, float(self._times[index]))) is not None:
+            elif (frame := self.frame(pixels, index, float(self._timeline.times_s[index]))) is not None:
                 turned = {n: self._orientation.adapt(n, m, header.shape) for n, m in fields.transforms.items()}
                 yield replace(frame, transforms=turned)
             index += 1
@@ -196,13 +176,9 @@ def open_sequence(path: Path, options: SourceOptions) -> SequenceSource:
         What reads the format is not installed.
     """
     if path.suffix.lower() in METAIMAGE_SUFFIXES:
-        from usguide.io.metaimage import MetaImageFile  # noqa: PLC0415  (needs an extra)
+        from usguide.io.metaimage import MetaImageFile  # noqa: PLC0415  (only needed for this kind of file)
 
         return SequenceSource(MetaImageFile(path), path, options)
-    from usguide.io.nrrd import NrrdFile  # noqa: PLC0415  (as above)
+    from usguide.io.nrrd import NrrdFile  # noqa: PLC0415  (needs an extra)
 
     return SequenceSource(NrrdFile(path), path, options)
-
-
-def _reason(error: BaseException) -> str:
-    return one_line(error) or type(error).__name__

@@ -24,14 +24,20 @@ class FrameFields:
     """Without those that the tracker could not measure."""
 
 
-def frame_fields(header: Mapping[str, str], frames: int) -> list[FrameFields]:
-    """Sort the ``Seq_FrameNNNN_`` fields of a header by frame; one that can't be read is as good as absent."""
-    by_frame: list[dict[str, str]] = [{} for _ in range(frames)]
+def frame_fields(header: Mapping[str, str], frames: int) -> dict[int, FrameFields]:
+    """Sort the ``Seq_FrameNNNN_`` fields of a header by frame; what can't be read is as good as absent.
+
+    Returns
+    -------
+    dict
+        Frame to its fields; frames of which the header says nothing are not in it.
+    """
+    by_frame: dict[int, dict[str, str]] = {}
     for key, value in header.items():
         found = _FRAME_FIELD.fullmatch(key)
         if found and int(found[1]) < frames:
-            by_frame[int(found[1])][found[2]] = value.strip()
-    return [_of_one(fields) for fields in by_frame]
+            by_frame.setdefault(int(found[1]), {})[found[2]] = value.strip()
+    return {index: _of_one(fields) for index, fields in by_frame.items()}
 
 
 def _of_one(fields: Mapping[str, str]) -> FrameFields:
@@ -43,7 +49,9 @@ def _of_one(fields: Mapping[str, str]) -> FrameFields:
         matrix = _matrix(value)
         if matrix is not None:
             transforms[name] = matrix
-    return FrameFields(_number(fields.get("Timestamp")), fields.get("ImageStatus", "OK").upper() == "OK", transforms)
+    return FrameFields(
+        _number(fields.get("Timestamp")), fields.get("ImageStatus", "OK").upper() != "INVALID", transforms
+    )
 
 
 def _number(text: str | None) -> float | None:
@@ -62,7 +70,9 @@ def _matrix(text: str) -> NDArray[np.float64] | None:
     return values.reshape(4, 4) if values.size == 16 and np.isfinite(values).all() else None
 
 
-def times_of(fields: list[FrameFields]) -> NDArray[np.float64] | None:
+def times_of(fields: Mapping[int, FrameFields], frames: int) -> NDArray[np.float64] | None:
     """Return the frames' times in seconds, None unless every frame has one."""
-    times = [f.timestamp_s for f in fields]
-    return np.array(times, dtype=float) if times and all(t is not None for t in times) else None
+    if len(fields) < frames:
+        return None
+    times = [fields[k].timestamp_s for k in range(frames)]
+    return None if None in times else np.array(times, dtype=float)

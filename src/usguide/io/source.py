@@ -159,16 +159,22 @@ class BaseSource:
 
     def _need_spacing(self) -> None:
         if self.info.geometry is None:
+            refused = f" ({self.info.spacing_source})" if "refused" in self.info.spacing_source else ""
             raise InputError(
-                f"{self.info.name}: spacing is missing; state it with --spacing-mm (mm per px) or --depth-mm "
+                f"{self.info.name}: spacing is missing{refused}; state it with --spacing-mm (mm per px) or --depth-mm "
                 "(height of the region in mm), in Python spacing_mm= or depth_mm="
             )
 
 
 def one_line(message: object) -> str:
-    """Return a message of another library as one line of sensible length."""
-    line = " ".join(str(message).split())
+    """Return a message of another library, or text from a file, as one line of sensible length without control signs."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(message)).split())
     return line if len(line) <= 200 else f"{line[:196]} ..."
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what another library says went wrong as one line; the error's kind where it says nothing."""
+    return one_line(error) or type(error).__name__
 
 
 def missing_of(geometry: ImageGeometry | None, region: Region | None, *, times_known: bool) -> tuple[str, ...]:

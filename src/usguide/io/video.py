@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.errors import FormatError
+from usguide.errors import FormatError, InputError
 from usguide.io._opencv import grey_if_colourless, quiet_opencv
 from usguide.io.options import SourceOptions
 from usguide.io.source import BaseSource, SourceInfo, SourceKind, check_first, missing_of
@@ -52,6 +52,8 @@ class _CaptureSource(BaseSource):
     """What files and cameras share: a capture that gives pictures of this size."""
 
     def __init__(self, target: str | int, name: str, kind: SourceKind, refusal: str, options: SourceOptions) -> None:
+        if options.timestamps_s is not None:
+            raise InputError(f"{name}: expected pictures or an array for timestamps_s, got a {kind}; leave it out")
         self._capture = _open_capture(target)
         raw = _read(self._capture)
         if raw is None:
