@@ -196,7 +196,8 @@ def _fan_under_ringing(evidence: Evidence, body: Mask) -> FanShape | None:
         part = _main_body(stronger)
         fan = None if part is None else fit_fan(part, stronger.busy)
         if fan is not None:
-            outside = body & (1 - cv2.dilate(fan.mask((body.shape[0], body.shape[1])), around))
+            held = np.asarray(cv2.dilate(fan.mask((body.shape[0], body.shape[1])), around), np.uint8)
+            outside = body & (1 - held)
             if outside.sum() <= MAX_SPILL * body.sum():
                 return fan
     return None
