@@ -53,6 +53,7 @@ def test_info_shows_what_auto_would_take_and_uses_it_only_on_request(screens, ca
     facts = info(screens, capsys)
     assert facts["region_px (x, y, w, h)"] is None
     assert near(facts["region_looks_like_px (x, y, w, h)"])
+    assert any(m.startswith("region: looks like 1") and m.endswith("use --roi auto") for m in facts["missing"])
     facts = info(screens, capsys, region="auto", depth_mm=32.0)
     assert near(facts["region_px (x, y, w, h)"])
     assert facts["region_source"] == "found"

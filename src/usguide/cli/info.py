@@ -11,7 +11,15 @@ from rich.table import Table
 
 from usguide.cli.clicking import click_spacing
 from usguide.cli.console import console, silence_opencv
-from usguide.cli.memory import RegionOption, Remembered, forget, open_remembered, remember, the_recording
+from usguide.cli.memory import (
+    RegionOption,
+    Remembered,
+    forget,
+    open_remembered,
+    remember,
+    the_recording,
+    with_suggestion,
+)
 from usguide.cli.region_picture import draw_region, write_picture
 from usguide.errors import InputError
 from usguide.io import open_source
@@ -61,7 +69,7 @@ def run_info(inputs: list[str], options: InfoOptions) -> None:
         full_scale=options.full_scale,
         require_spacing=False,
     ) as opened:
-        info, notes = opened.info, list(opened.notes)
+        info, notes = with_suggestion(opened.info, found), list(opened.notes)
     facts = describe(info) | describe_found(found, info)
     facts["notes"] = [n for n in notes if not n.startswith("region found")]
     if options.picture is not None and first is not None:

@@ -14,7 +14,8 @@ from usguide._validation import validate_positive
 from usguide.errors import InputError, UsguideError
 from usguide.io import Source, open_source
 from usguide.io.regions import find_in, in_words, is_whole
-from usguide.io.source import BaseSource
+from usguide.io.source import BaseSource, SourceInfo
+from usguide.region import FoundRegion
 
 RegionOption = tuple[int, int, int, int] | Literal["auto"] | None
 HASHED_BYTES = 1 << 16
@@ -148,11 +149,18 @@ def suggest_region(source: Source, inputs: list[str], *, full_scale: float | Non
         return
     with open_source(inputs, spacing_mm=1.0, full_scale=full_scale, stills=stills) as again:
         found = find_in(again, stills=stills)
-    if found is None or not found.trusted or is_whole(found.box, info.shape):
-        return
+    source.info = with_suggestion(info, found)
+    for line in source.info.missing:
+        if line not in info.missing:
+            source.note(line)
+
+
+def with_suggestion(info: SourceInfo, found: FoundRegion | None) -> SourceInfo:
+    """Say among what is missing what the region looks like, where that is more than a guess and less than the frame."""
+    if not is_whole(info.region, info.shape) or found is None or not found.trusted or is_whole(found.box, info.shape):
+        return info
     line = f"region: looks like {in_words(found)}; use --roi auto"
-    source.info = replace(info, missing=(*(m for m in info.missing if not m.startswith("region:")), line))
-    source.note(line)
+    return replace(info, missing=(*(m for m in info.missing if not m.startswith("region:")), line))
 
 
 def _box(values: Any) -> tuple[int, int, int, int]:

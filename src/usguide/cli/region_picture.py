@@ -52,7 +52,7 @@ def draw_region(frame: Frame, info: SourceInfo, found: FoundRegion | None) -> Im
         lines.append((f"used {','.join(map(str, info.region))} ({info.region_source})", SKY_BLUE))
     size = max(0.4, min(h, w) / 1200)
     for k, (words, colour) in enumerate(lines):
-        where = (8, h - 8 - round(30 * size) * (len(lines) - 1 - k))
+        where = (8, h - 8 - round(36 * size) * (len(lines) - 1 - k))
         cv2.putText(picture, words, where, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3 * thick, cv2.LINE_AA)
         cv2.putText(picture, words, where, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick, cv2.LINE_AA)
     return picture
