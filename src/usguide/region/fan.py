@@ -112,6 +112,11 @@ def fit_fan(body: Mask, busy: Mask) -> FanShape | None:
     y = (at_left - at_right) / (slope_right - slope_left)
     x = at_left + y * slope_left
     far = _arc(outline, (x, y), (tilt_left, tilt_right))
+    if far is not None and body[-1].any():
+        # The frame cuts the deepest arc off: the fan goes on at least to the deepest corner that is seen.
+        bottom = np.flatnonzero(body[-1])
+        corners = np.array([[bottom[0], body.shape[0] - 1], [bottom[-1], body.shape[0] - 1]], dtype=float)
+        far = max(far, float(_polar(corners, (x, y))[0].max()))
     near = _face(body | busy, (x, y), (tilt_left, tilt_right), far)
     if far is None or near is None or not 0 <= near < 0.95 * far:
         return None

@@ -184,7 +184,11 @@ def _dense(evidence: Evidence, body: Mask) -> FoundRegion:
     if fan is None and corners < ENOUGH_CORNERS:
         words.append("its corners are empty: it may be a fan whose sides are not seen")
         edges *= NO_CORNERS
-    confidence = (0.2 + 0.8 * likeness) * min(1.0, cover / ENOUGH_COVER) ** 2 * min(1.0, edges / WELL_SEEN) ** 2
+    # The sides and arcs of a fan are evidence of their own; a rectangle may hold anything.
+    least = 0.6 if fan is not None else 0.2
+    confidence = (
+        (least + (1 - least) * likeness) * min(1.0, cover / ENOUGH_COVER) ** 2 * min(1.0, edges / WELL_SEEN) ** 2
+    )
     return FoundRegion(box, fan, round(confidence, 3), tuple(words))
 
 
