@@ -33,7 +33,7 @@ LAYER = {
     "_warmup": 9,
     "io": 9,
     "draw": 8,
-    "cli": 10,
+    "cli": 11,  # it calls the other faces
     "live": 10,
     "bench": 10,
     # Beside the layers: they stand on the ground and on images, and only edges and faces use them.

@@ -283,12 +283,19 @@ def test_despeckle_keeps_the_container(usguide, tmp_path, name):
 
 
 def test_what_pydicom_finds_odd_is_not_logged(usguide, tmp_path, caplog):
-    import pydicom
-
-    with pydicom.config.disable_value_validation():
-        path = write_dicom_file(tmp_path / "a.dcm", SMOOTH, StudyTime="Mustermann at noon", PatientBirthDate="Musterm")
+    # A UID that is none is quoted by pydicom, in a warning and in its log.
+    path = write_dicom_file(tmp_path / "a.dcm", SMOOTH, StudyInstanceUID="1.2.3.4567")
+    _written(path, path.read_bytes().replace(b"1.2.3.4567", b"Mustermann"))
+    caplog.clear()
     caplog.set_level("DEBUG")
+    assert usguide("info", path)[0] == 0
     refused(usguide, tmp_path, _written(path, path.read_bytes()[:-5]))
-    write_dicom_file(tmp_path / "b.dcm", SMOOTH)
-    assert usguide("info", tmp_path / "b.dcm")[0] == 0
     assert "muster" not in caplog.text.lower()
+
+
+def test_info_tells_what_was_not_used(usguide, tmp_path):
+    path = write_dicom_file(tmp_path / "a.dcm", SMOOTH, regions=[region((20, 0, 200, 60))])
+    code, out, _ = usguide("info", path, "--json")
+    assert code == 0
+    assert any("rescaled" in n for n in json.loads(out)["notes"])
+    assert "rescaled" in usguide("info", path)[1].replace("\n", " ")

@@ -244,3 +244,22 @@ def test_the_patient_is_not_in_the_name(tmp_path):
     for name in ("erika.dcm", f"{PATIENT[1]}.dcm"):
         assert info_of(write_dicom_file(tmp_path / name, GREY))[0].name == "recording.dcm"
     assert info_of(write_dicom_file(tmp_path / "loop 3.dcm", GREY))[0].name == "loop 3.dcm"
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "JPEG"])
+def test_thousands_of_frames_are_not_held_in_memory(tmp_path, syntax):
+    import tracemalloc
+
+    from dicom_files import jpeg
+
+    one = np.add.outer(np.arange(100), np.arange(120)).astype(np.uint8)
+    fragments = [jpeg(one)] * 3000 if syntax == "JPEG" else None
+    many = np.broadcast_to(one, (3000, 100, 120))  # 36 MB
+    path = write_dicom_file(tmp_path / "a.dcm", many, syntax=syntax, fragments=fragments, FrameTime="40")
+    opened(write_dicom_file(tmp_path / "b.dcm", GREY, syntax=syntax))  # what is loaded once is loaded now
+    tracemalloc.start()
+    with ug.open_source(path, spacing_mm=0.2) as source:
+        assert sum(1 for _ in source) == 3000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6e6, f"{peak / 1e6:.1f} MB"

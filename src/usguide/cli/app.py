@@ -238,6 +238,80 @@ def despeckle(
     run_despeckle(source or [], out, method, option or [], parse_region(roi), full_scale, quiet=quiet)
 
 
+@app.command(
+    epilog="Examples:\n\nusguide export out --format coco\n\nusguide export out --format mot --format markups --out labels"
+)
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="results of 'usguide track'", show_default=False)],
+    formats: Annotated[
+        list[str],
+        typer.Option("--format", "-f", metavar="coco|mot|markups", help="labels or 3D Slicer markups; repeatable"),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="folder; by default that of the results")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write results for labelling tools (CVAT, Label Studio) and 3D Slicer: coco.json, mot.txt, needle.mrk.json."""
+    from usguide.cli.export import run_export  # noqa: PLC0415
+
+    run_export(folder, formats, out, quiet=quiet)
+
+
+@app.command(
+    epilog="Examples:\n\nusguide bench --quick --out quick\n\n"
+    "usguide bench --suite phantom --jobs 2 --out before\n\n"
+    "usguide bench --only faint --only 'angle=55*' --split tune --out steep\n\n"
+    "usguide bench --compare before after\n\n"
+    f"{NOTICE}"
+)
+def bench(
+    suite: Annotated[
+        Literal["all", "phantom", "anatomy", "recordings", "speed"], typer.Option("--suite", help="what to run")
+    ] = "all",
+    quick: Annotated[bool, typer.Option("--quick", help="a few short sequences of each: does it work?")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="folder for the report")] = Path("bench-out"),
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--compare", metavar="A B", help="compare two runs (folders or bench.json) and stop"),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="PATTERN", help="sequences with this name or tag, see --list; repeatable"),
+    ] = None,
+    split: Annotated[
+        Literal["test", "tune"], typer.Option("--split", help="tune: to choose settings; test: to report")
+    ] = "test",
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", metavar="N", min=1, help="processes; by default one a core")
+    ] = None,
+    no_prior: Annotated[bool, typer.Option("--no-prior", help="score ours without a prior too")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="render anew and keep nothing")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="list the sequences and stop")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score the pipeline beside a frozen reference: bench.json and report.html go into DIR.
+
+    Suites: phantom (rendered, exact truth), anatomy (needles rendered onto real stills), recordings (real ones, mostly
+    false alarms) and speed. Recordings are found through USGUIDE_DATA_DIR or 'usguide datasets fetch'; what is absent is
+    named. Rendered sequences are kept in USGUIDE_CACHE_DIR, or the user's cache, until scene or renderer change.
+
+    Exit codes: 0 complete, 2 bad input, 130 interrupted (what was done is kept and reported).
+    """
+    from usguide.bench import BenchOptions  # noqa: PLC0415
+    from usguide.cli.bench import list_sequences, run, show_comparison  # noqa: PLC0415
+
+    patterns = tuple(only or ())
+    if compare is not None:
+        show_comparison(*compare)
+    elif show_list:
+        list_sequences(suite, split, patterns, quick=quick)
+    else:
+        code = run(BenchOptions(suite, split, quick, patterns, jobs, not no_cache, no_prior), out, quiet=quiet)
+        if code:
+            raise typer.Exit(code)
+
+
 @datasets_app.callback(invoke_without_command=True)
 def _datasets(context: typer.Context) -> None:
     if context.invoked_subcommand is None:

@@ -13,8 +13,17 @@ from usguide._threads import run_slabs
 from usguide.errors import InputError
 from usguide.filters._common import F32, ridge_planes, validate_amount, validate_count
 from usguide.filters._kernels import lines
-from usguide.filters._scales import Polarity, RidgeMap, RidgeOptions, Scale, scales, sign_of, truncation, without
-from usguide.filters.ridges import hessian_of
+from usguide.filters._scales import (
+    Polarity,
+    RidgeMap,
+    RidgeOptions,
+    Scale,
+    half_gaussian,
+    scales,
+    sign_of,
+    truncation,
+    without,
+)
 
 SIGMAS_PX = (2.0,)
 TRUNCATE = 3.0
@@ -120,12 +129,11 @@ def _oriented_line(
         response[...] = 0
         for scale, extent in zip(found, lengths, strict=True):
             samples = line_samples(count, extent / 2, scale)
-            hessian = hessian_of(x, scale, sign or np.float32(1), cut, threads)
-            rows = partial(lines.line_rows, hessian, response, details, np.float32(scale.given), turns, *samples)
-            run_slabs(rows, x.shape[0], threads, lines.TILE_ROWS)
-            if not sign:  # both polarities: the profile once as it is and once turned over
-                np.negative(hessian, out=hessian)
-                run_slabs(rows, x.shape[0], threads, lines.TILE_ROWS)
+            blur = half_gaussian(scale.axial_px, cut), half_gaussian(scale.lateral_px, cut)
+            sigmas = np.float32(scale.axial_px), np.float32(scale.lateral_px), np.float32(scale.given)
+            rows = partial(lines.line_rows, x, response, details, *blur, *sigmas, turns)
+            for side in (sign,) if sign else (np.float32(1), np.float32(-1)):  # both: as it is and turned over
+                run_slabs(partial(rows, *samples, side), x.shape[0], threads, lines.TILE_ROWS)
         if full:
             angle = details[1]  # still the number of the orientation
             angle *= np.float32(np.pi / count)

@@ -317,5 +317,5 @@ def hessian_of(x: F32, scale: Scale, sign: np.float32, truncate: float, threads:
     planes = np.empty((3, *x.shape), np.float32)
     blur = half_gaussian(scale.axial_px, truncate), half_gaussian(scale.lateral_px, truncate)
     sigmas = np.float32(scale.axial_px), np.float32(scale.lateral_px)
-    run_slabs(partial(ridges.hessian_rows, x, planes, *blur, *sigmas, sign), x.shape[0], threads)
+    run_slabs(partial(ridges.hessian_rows, x, planes, *blur, *sigmas, sign, 0), x.shape[0], threads)
     return planes

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from usguide.errors import InputError
 from usguide.geometry import ImageGeometry, SectorGeometry
-from usguide.phantoms.scene import PhantomScene
+from usguide.phantoms.scene import PLEURA_SLIDE, PhantomScene
 
 C64 = NDArray[np.complex64]
 F32 = NDArray[np.float32]
@@ -30,6 +30,8 @@ class Grid:
         Place of the first sample: depth, or distance from the apex of a fan.
     sector : SectorGeometry, optional
         The fan; None for parallel beams.
+    left_mm : float
+        Lateral position of the first of parallel beams.
 
     Attributes
     ----------
@@ -47,6 +49,7 @@ class Grid:
     spacing_mm: tuple[float, float]
     first_mm: float = 0.0
     sector: SectorGeometry | None = None
+    left_mm: float = 0.0
     x_mm: F32 = field(init=False, repr=False)
     z_mm: F32 = field(init=False, repr=False)
     depth_mm: F32 = field(init=False, repr=False)
@@ -57,7 +60,7 @@ class Grid:
         (samples, beams), (dz, dx) = self.shape, self.spacing_mm
         along = (self.first_mm + dz * np.arange(samples))[:, None]
         if self.sector is None:
-            x, z, depth = dx * np.arange(beams)[None, :], along, along
+            x, z, depth = self.left_mm + dx * np.arange(beams)[None, :], along, along
             pitch, tilt = np.full(samples, dx), np.zeros((1, beams))
         else:
             first, last = np.radians(self.sector.angle_deg)
@@ -73,19 +76,31 @@ class Grid:
         """Distance between samples."""
         return self.spacing_mm[0]
 
+    def index_at(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
+        """Return the fractional (column, row) of positions."""
+        if self.sector is None:
+            return (x_mm - self.left_mm) / self.pitch_mm[0], (z_mm - self.first_mm) / self.axial_mm
+        dx, dz = x_mm - self.sector.apex_mm[0], z_mm - self.sector.apex_mm[1]
+        first, last = np.radians(self.sector.angle_deg)
+        column = (np.arctan2(dx, dz) - first) / (last - first) * (self.shape[1] - 1)
+        return column, (np.hypot(dx, dz) - self.first_mm) / self.axial_mm
+
     def to_index(self, x_mm: F32, z_mm: F32) -> tuple[F32, F32]:
         """Return the fractional (column, row) of positions, each in `shape`."""
-        if self.sector is None:
-            column, row = x_mm / self.pitch_mm[0], (z_mm - self.first_mm) / self.axial_mm
-        else:
-            dx, dz = x_mm - self.sector.apex_mm[0], z_mm - self.sector.apex_mm[1]
-            first, last = np.radians(self.sector.angle_deg)
-            column = (np.arctan2(dx, dz) - first) / (last - first) * (self.shape[1] - 1)
-            row = (np.hypot(dx, dz) - self.first_mm) / self.axial_mm
+        column, row = self.index_at(x_mm, z_mm)
         return (
             np.ascontiguousarray(np.broadcast_to(column, self.shape), dtype=np.float32),
             np.ascontiguousarray(np.broadcast_to(row, self.shape), dtype=np.float32),
         )
+
+    def from_index(self, column: F32, row: F32) -> tuple[F32, F32]:
+        """Return the position (lateral, axial) in mm of fractional columns and rows."""
+        along = self.first_mm + self.axial_mm * row
+        if self.sector is None:
+            return column * self.pitch_mm[0], along
+        first, last = np.radians(self.sector.angle_deg)
+        tilt = first + (last - first) * column / (self.shape[1] - 1)
+        return self.sector.apex_mm[0] + along * np.sin(tilt), self.sector.apex_mm[1] + along * np.cos(tilt)
 
 
 def picture_geometry(scene: PhantomScene) -> ImageGeometry:
@@ -100,10 +115,45 @@ def beam_grid(scene: PhantomScene) -> Grid:
     return _linear(scene) if sector is None else _curvilinear(scene, sector)
 
 
+def deepest_mm(scene: PhantomScene) -> float:
+    """Axial position of the deepest sample of `beam_grid`."""
+    height = scene.size_mm[0]
+    return height + (0.0 if scene.probe == "curvilinear" else 0.5 * (scene.spacing_mm[0] - _fine_mm(scene)))
+
+
+def tissue_grid(scene: PhantomScene, grid: Grid) -> tuple[Grid, tuple[int, int]]:
+    """Build the grid of all the tissue that comes into view, and (rows, columns) before the first sample of `grid`.
+
+    Its samples lie at the same steps. It is the grid of the beams itself where nothing slides.
+    """
+    left, right = (-scene.hand.slide_range_mm[0], scene.hand.slide_range_mm[1]) if scene.hand else (0.0, 0.0)
+    lung = PLEURA_SLIDE * scene.breathing_mm if "pleura" in scene.structures else 0.0
+    if left == right == lung == 0:
+        return grid, (0, 0)
+    # The tissue's own movement needs a little beyond that.
+    before, after = left + lung + 1.0, right + lung + 1.0
+    (samples, beams), (dz, dx) = grid.shape, grid.spacing_mm
+    if grid.sector is None:
+        n, m = math.ceil(before / dx), math.ceil(after / dx)
+        return Grid((samples, beams + n + m), grid.spacing_mm, grid.first_mm, left_mm=-n * dx), (0, n)
+    first, last = grid.sector.angle_deg
+    step, near = (last - first) / (beams - 1), grid.sector.radius_mm[0]
+    n, m = (math.ceil(math.degrees(way / max(near - way, 0.2 * near)) / step) for way in (before, after))
+    # A fan that is moved sideways looks above and below its first rows, too.
+    more = math.ceil(max(before, after) * math.sin(math.radians(max(-first, last))) / dz)
+    wider = replace(grid.sector, angle_deg=(first - n * step, last + m * step))
+    return Grid((samples + 2 * more, beams + n + m), grid.spacing_mm, grid.first_mm - more * dz, wider), (more, n)
+
+
+def _fine_mm(scene: PhantomScene) -> float:
+    """Step of samples along parallel beams, a whole part of a row."""
+    return scene.spacing_mm[0] / max(1, math.ceil(scene.spacing_mm[0] / 0.07))
+
+
 def _linear(scene: PhantomScene) -> Grid:
     (h, w), (dz, dx) = scene.shape, scene.spacing_mm
-    factor = max(1, math.ceil(dz / 0.07))
-    fine = dz / factor
+    fine = _fine_mm(scene)
+    factor = round(dz / fine)
     # The mean of a row's samples has to lie at the centre of the row.
     return Grid((h * factor, w), (fine, dx), -0.5 * (factor - 1) * fine)
 

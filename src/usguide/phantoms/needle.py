@@ -2,36 +2,64 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from usguide.phantoms.grid import C64, F32, Grid
-from usguide.phantoms.pose import NeedlePose
+from usguide.phantoms.needle_artefacts import artefacts, struck_beams
+from usguide.phantoms.pose import BEHIND_MM, NeedlePose
 from usguide.phantoms.scene import NeedleScene
-from usguide.phantoms.speckle import PointSpread, noise_along
+from usguide.phantoms.shaft import elevational_weight, reflectivity, specular_law, tip_phase
+from usguide.phantoms.speckle import PointSpread
 
-PROFILE_STEP_MM = 0.1
-_PROFILE_COUNT = 1500
+REPEAT_SPACING = 1.05
+"""Distance between reverberation lines across the shaft, in diameters."""
+REPEAT_DECAY = 0.695
+BEVEL_AMPLITUDE = {"up": 0.7, "down": 0.35}
 
 
-def shaft_profile(rng: np.random.Generator, gap_share: float, looks: int) -> list[NDArray[np.complex128]]:
-    """Reflectivity along the shaft from the tip, for each look: it travels with the needle.
+def beam_echo(
+    psf: PointSpread,
+    scene: NeedleScene,
+    pose: NeedlePose,
+    along: F32,
+    below: F32,
+    depth: F32,
+    tilt: F32,
+) -> tuple[F32, F32, F32]:
+    """Amplitudes near the shaft, brightness 1: what is in phase with it, the bevel's, and what has no phase."""
+    incidence = pose.direction_rad(along) + tilt
+    c, s = np.abs(np.cos(incidence)), np.sin(incidence)
+    lateral = psf.lateral_at(depth).astype(np.float32)
+    across_width = np.sqrt(np.float32(0.13 * scene.diameter_mm) ** 2 + (psf.axial_mm * c) ** 2 + (lateral * s) ** 2)
+    along_width = np.hypot(psf.axial_mm * s, lateral * c)
+    law, weight = specular_law(incidence), elevational_weight(psf, pose, along, depth, along_width)
+    before_tip = pose.length_mm - along
+    strength = law * weight * ndtr(before_tip / along_width)
+    line = np.exp(-0.5 * (below / across_width) ** 2)
+    line += np.float32(scene.side_lobes) * np.exp(-0.5 * (below / (3.0 * across_width)) ** 2)
+    line *= strength
+    aslant = np.clip(s / np.maximum(c, 0.05), -6, 6)
+    for k in range(1, repeats(scene) + 1):
+        shift = k * REPEAT_SPACING * scene.diameter_mm
+        # What returns after more rounds has been reflected aslant more often; it lies on the beam of its first echo.
+        share = scene.reverberation * REPEAT_DECAY ** (k - 1) * c ** (2 * k)
+        ends = ndtr((before_tip + shift * aslant) / along_width)
+        line += law * weight * ends * share * np.exp(-0.5 * ((below - shift) / (1.1 * across_width)) ** 2)
+    cut = ((before_tip - 0.35) / 0.3) ** 2 + (below / (1.15 * across_width)) ** 2
+    bevel = BEVEL_AMPLITUDE[scene.bevel] * weight * np.exp(-0.5 * cut)
+    trail = scene.haze * strength * ndtr(below / 0.25) * np.exp(-np.maximum(below, 0) / 1.6)
+    return np.asarray(line, np.float32), np.asarray(bevel, np.float32), np.asarray(trail, np.float32)
 
-    Gaps are the needle's own; its fine roughness and phase are not the same from every direction.
-    """
-    at = np.arange(_PROFILE_COUNT, dtype=np.float32) * np.float32(PROFILE_STEP_MM)
-    slow = np.exp(0.3 * noise_along(rng, at, 2.5))
-    gaps = noise_along(rng, at, 1.2)
-    weak = 1 / (1 + np.exp(np.clip((gaps - np.quantile(gaps, gap_share)) / 0.08, -40, 40)))
-    weak *= at > 1.2  # the bevel reflects whatever the shaft does
-    shared = slow * (1 - 0.85 * weak if gap_share > 0 else 1)
-    profiles = []
-    for _ in range(looks):
-        rough = np.exp(0.35 * noise_along(rng, at, 0.3))
-        phase = 1.4 * noise_along(rng, at, 0.5)
-        profiles.append(np.asarray(shared * rough * np.exp(1j * phase), dtype=np.complex128))
-    return profiles
+
+def repeats(scene: NeedleScene) -> int:
+    """How many reverberation lines are worth drawing: down to a twentieth of the shaft."""
+    if scene.reverberation < 0.05:
+        return 0
+    return 1 + math.floor(math.log(0.05 / scene.reverberation) / math.log(REPEAT_DECAY))
 
 
 def needle_echo(
@@ -58,40 +86,33 @@ def needle_echo(
         The rows of the grid that the rest is for.
     echo : list of ndarray
     passes : ndarray
-        0..1.
+        0..2.
     """
     along, across = pose.axes(grid.x_mm, grid.z_mm)
-    touched = np.nonzero(((np.abs(across + 2) < 6) & (along < pose.length_mm + 3)).any(axis=1))[0]
+    # Where the shaft is so steep that a fan's beams meet it from its deep side, they see 'below' the other way round.
+    meets = pose.direction_rad(np.full(1, pose.length_mm, np.float32)) + grid.tilt_rad
+    side = np.where(np.cos(meets) < 0, np.float32(-1), np.float32(1))
+    below = across * side
+    widest = np.hypot(psf.axial_mm, psf.lateral_at(grid.depth_mm).max() * np.abs(np.sin(meets)).max())
+    above_mm = scene.diameter_mm + 10 * float(widest)
+    below_mm = max(above_mm, 11.0, (repeats(scene) + 1) * REPEAT_SPACING * scene.diameter_mm)
+    near = (below > -above_mm) & (below < below_mm) & (along < pose.length_mm + 3) & (along > -BEHIND_MM)
+    at = np.flatnonzero(near)
     # From the first row that it touches to the last of all, which its shadow reaches.
-    rows = slice(int(touched[0]) if touched.size else grid.shape[0] - 1, grid.shape[0])
-    along, across = along[rows], across[rows]
-    incidence = np.radians(pose.angle_deg) + grid.tilt_rad  # between the shaft and the wave front
-    c, s = np.cos(incidence), np.sin(incidence)
-    lateral = psf.lateral_at(grid.depth_mm[rows])
-    sigma_across = np.sqrt((0.13 * scene.diameter_mm) ** 2 + (psf.axial_mm * c) ** 2 + (lateral * s) ** 2)
-    sigma_along = np.hypot(psf.axial_mm * s, lateral * c)
-    # Sound that meets the shaft aslant is reflected away from the probe.
-    law = 0.3 + 0.7 * np.exp(-((np.degrees(incidence) / 40.0) ** 2))
-    inside = ndtr((pose.length_mm - along) / sigma_along)
-    core = np.exp(-0.5 * (across / sigma_across) ** 2)
-    side_lobes = 0.06 * np.exp(-0.5 * (across / (3.0 * sigma_across)) ** 2)
-    line = law * inside * (core + side_lobes)
-    for k in (1, 2, 3):  # reverberation within the tube
-        shifted = (across - k * 1.05 * scene.diameter_mm) / (1.1 * sigma_across)
-        line += 0.16 * 0.5**k * law * inside * np.exp(-0.5 * shifted**2)
-    bevel = 0.7 * np.exp(-0.5 * (((along - pose.length_mm + 0.35) / 0.3) ** 2 + (across / (1.15 * sigma_across)) ** 2))
-    below = ndtr(across / 0.25)
-    trail = 0.06 * law * inside * below * np.exp(-np.maximum(across, 0) / 1.6)
-    from_tip = np.clip((pose.length_mm - along) / PROFILE_STEP_MM, 0, _PROFILE_COUNT - 1)
-    knots = np.arange(_PROFILE_COUNT)
+    first = int(at[0]) // grid.shape[1] if at.size else grid.shape[0] - 1
+    rows = slice(first, grid.shape[0])
+    row, column = at // grid.shape[1], at % grid.shape[1]
+    near_along, near_below = along.ravel()[at], below.ravel()[at]
+    line, bevel, trail = beam_echo(
+        psf, scene, pose, near_along, near_below, grid.depth_mm[row, 0], grid.tilt_rad[0, column]
+    )
+    from_tip = pose.length_mm - near_along
+    struck = struck_beams(grid, psf, pose, along, below, rows)
     echo = []
-    for profile, speckled in zip(profiles, haze, strict=True):
-        reflect = np.interp(from_tip, knots, profile.real) + 1j * np.interp(from_tip, knots, profile.imag)
-        whole = scene.brightness * (line * reflect + bevel * profile[3] / abs(profile[3]) + trail * speckled[rows])
-        echo.append(whole.astype(np.complex64))
-    # A shadow falls along the beams: it ends at the one that meets the tip.
-    tip_x, tip_z = pose.point_mm(pose.length_mm)
-    tip_beam = grid.to_index(np.full((1, 1), tip_x, np.float32), np.full((1, 1), tip_z, np.float32))[0][0, 0]
-    before_tip = (tip_beam - np.arange(grid.shape[1])) * grid.pitch_mm[rows, None]
-    passes = 1 - 0.3 * ndtr((across - 0.3) / 0.3) * ndtr(before_tip / lateral)
+    elsewhere = artefacts(grid, psf, scene, pose, struck, profiles, [h[rows] for h in haze])
+    for whole, profile, speckled in zip(elsewhere, profiles, haze, strict=True):
+        shaft = line * reflectivity(profile, from_tip)
+        whole.ravel()[at - first * grid.shape[1]] += shaft + bevel * tip_phase(profile) + trail * speckled.ravel()[at]
+        echo.append(np.asarray(np.float32(scene.brightness) * whole))
+    passes = 1 - np.float32(scene.shadow) * struck.covered * struck.weight
     return rows, echo, np.asarray(passes, dtype=np.float32)

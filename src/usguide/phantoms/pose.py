@@ -12,6 +12,9 @@ from usguide.geometry import Point
 
 F32 = NDArray[np.float32]
 
+BEHIND_MM = 60.0
+"""How far the shaft reaches back from `start_mm`: a probe that slides brings more of it into the picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class NeedlePose:
@@ -24,11 +27,11 @@ class NeedlePose:
     angle_deg : float
         Insertion angle at `start_mm`.
     length_mm : float
-        From `start_mm` to the tip, along the shaft; 0 or less is no needle.
+        From `start_mm` to the tip, along the shaft; 0 or less is no needle. The shaft reaches back by `BEHIND_MM`.
     bend_per_mm : float
         Curvature; positive bends deeper.
     elevation_mm : (float, float)
-        Of `start_mm` and of the tip over the scan plane, linear between.
+        Of `start_mm` and of the tip over the scan plane, linear between and beyond.
     """
 
     start_mm: Point
@@ -67,14 +70,19 @@ class NeedlePose:
         x, z = self.points_mm(np.array(length_mm))
         return float(x), float(z)
 
-    def angle_at_deg(self, length_mm: float) -> float:
-        """Direction of the shaft at a distance from `start_mm`, as an insertion angle."""
-        return self.angle_deg + math.degrees(self.bend_per_mm * length_mm)
+    def direction_rad(self, lengths_mm: F32) -> F32:
+        """Direction of the shaft at distances from `start_mm`, as insertion angles; beyond its ends it goes on so."""
+        on = np.clip(lengths_mm, -BEHIND_MM, self.length_mm)
+        return np.asarray(math.radians(self.angle_deg) + self.bend_per_mm * on, np.float32)
+
+    @property
+    def slope(self) -> float:
+        """Elevation gained per mm along the shaft."""
+        return (self.elevation_mm[1] - self.elevation_mm[0]) / self.length_mm
 
     def elevation_at_mm(self, lengths_mm: NDArray[np.floating]) -> NDArray[np.float64]:
         """Elevation over the scan plane at distances from `start_mm`."""
-        first, last = self.elevation_mm
-        return np.asarray(first + (last - first) * np.asarray(lengths_mm, float) / self.length_mm)
+        return np.asarray(self.elevation_mm[0] + self.slope * np.asarray(lengths_mm, float))
 
     def moved(self, lateral_mm: float, elevational_mm: float) -> NeedlePose:
         """Return the pose as seen after the probe has moved by this much."""

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from usguide._validation import validate_number, validate_point, validate_positive
 from usguide.errors import InputError
 from usguide.geometry import Point
+from usguide.phantoms.layout import Layout
 from usguide.phantoms.pose import NeedlePose
 
-STRUCTURES = ("skin", "fascia", "striation", "vessel", "nerve", "bone", "shading")
+STRUCTURES = ("skin", "fascia", "striation", "vessel", "nerve", "bone", "shading", "pleura")
 """What tissue is made of; a scene may leave some out. Without any, tissue is homogeneous speckle."""
+_USUAL = STRUCTURES[:-1]
+PLEURA_SLIDE = 3.0
+"""How far pleura slides along itself for each mm of breathing."""
 
-
+BEVELS = ("up", "down")
 INJECTATE_KINDS = ("lens", "ring", "pool", "unseen")
 
 
@@ -44,6 +50,26 @@ class NeedleScene:
         Curvature of the shaft, an arc of a circle; positive bends deeper. `angle_deg` is the direction at `entry_mm`.
     drift : tuple of (time_s, entry_mm, tip_mm)
         Elevation of the shaft over the scan plane at `entry_mm` and at the tip, linear between; none is in plane.
+    bevel : {"up", "down"}
+        Which way the cut faces: towards the probe it returns more sound.
+    reverberation : float
+        Amplitude, over the shaft's, of the first line repeated below a shaft across the beam.
+    haze : float
+        Amplitude, over the shaft's, of multiple echoes without phase close below it.
+    ring_down : float
+        The same of a fog that stands far below it along the beams, in streaks.
+    comet_tail : float
+        Amplitude, over the shaft's, of the tapering train of bands below the tip.
+    side_lobes : float
+        Amplitude, over the shaft's, of the smear beside it.
+    arc : float
+        Amplitude, over the tip's, of the arc that side lobes draw to both sides of it.
+    ghost : float
+        Amplitude, over the shaft's, of a faint second shaft that a grating lobe sees.
+    ghost_deg : float
+        Direction of that lobe from the beam; the ghost lies beyond the tip's side of the shaft.
+    shadow : float
+        Share of the sound that the shaft keeps from what is below; negative is brighter below.
     """
 
     entry_mm: Point = (0.0, 7.0)
@@ -67,6 +93,16 @@ class NeedleScene:
     wobble_deg: float = 0.4
     bend_per_mm: float = 0.0
     drift: tuple[tuple[float, float, float], ...] = ()
+    bevel: str = "up"
+    reverberation: float = 0.1112
+    haze: float = 0.06
+    ring_down: float = 0.0
+    comet_tail: float = 0.0
+    side_lobes: float = 0.06
+    arc: float = 0.0
+    ghost: float = 0.0
+    ghost_deg: float = 40.0
+    shadow: float = 0.3
 
     def __post_init__(self) -> None:
         validate_point(self.entry_mm, name="entry_mm")
@@ -78,6 +114,15 @@ class NeedleScene:
         if not times or times != sorted(times):
             raise InputError(f"advance: expected (time_s, length_mm) pairs in order of time, got {self.advance!r}")
         validate_number(self.bend_per_mm, name="bend_per_mm", low=-0.02, high=0.02)
+        times = [row[0] for row in self.drift]
+        if times != sorted(times) or np.shape(self.drift) not in ((0,), (len(times), 3)):
+            raise InputError(f"drift: expected (time_s, entry_mm, tip_mm) in order of time, got {self.drift!r}")
+        if self.bevel not in BEVELS:
+            raise InputError(f"bevel: expected one of {', '.join(BEVELS)}, got {self.bevel!r}")
+        for name in ("reverberation", "haze", "ring_down", "comet_tail", "side_lobes", "arc", "ghost"):
+            validate_number(getattr(self, name), name=name, low=0, high=1)
+        validate_number(self.ghost_deg, name="ghost_deg", low=15, high=60)
+        validate_number(self.shadow, name="shadow", low=-1, high=1)
 
     def length_mm(self, time_s: float) -> float:
         """Return the inserted length at a time; 0 or less is no needle."""
@@ -121,6 +166,8 @@ class InjectateScene:
         Amplitude within, as a share of the tissue's: 0.05 is anechoic, 0.4 hypoechoic.
     bubbles : float
         Bright specks for each mm2 of fluid.
+    pushes : tuple of (start_s, stop_s)
+        When the plunger moves, counted from `onset_s`; the first starts at 0. Without any it never stops.
     """
 
     kind: str = "lens"
@@ -130,6 +177,7 @@ class InjectateScene:
     aspect: float = 4.0
     echo: float = 0.05
     bubbles: float = 0.0
+    pushes: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in INJECTATE_KINDS:
@@ -139,6 +187,24 @@ class InjectateScene:
         validate_number(self.plane_deg, name="plane_deg", low=-60, high=60)
         validate_number(self.aspect, name="aspect", low=1, high=20)
         validate_number(self.echo, name="echo", low=0, high=1)
+        moments = [t for push in self.pushes for t in push]
+        if moments and (moments[0] != 0 or any(b <= a for a, b in pairwise(moments))):
+            raise InputError(f"pushes: expected (start_s, stop_s) in order of time from 0, got {self.pushes!r}")
+
+    def _course(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give the times and areas between which the area grows evenly."""
+        times = np.array([t for push in self.pushes or ((0.0, 3600.0),) for t in push])
+        pushed = np.cumsum(np.append(0.0, np.diff(times) * (np.arange(len(times) - 1) % 2 == 0)))
+        return self.onset_s + times, self.area_rate_mm2_s * pushed
+
+    def area_mm2(self, time_s: float) -> float:
+        """Return the area of fluid at a time, were it all in the picture."""
+        return float(np.interp(time_s, *self._course()))
+
+    def time_s(self, area_mm2: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return when the fluid had these areas."""
+        times, areas = self._course()
+        return np.interp(area_mm2, areas, times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +219,34 @@ class HandScene:
         Out of plane: other tissue slides into view, and the needle leaves the plane as its `drift` says.
     lift_off : tuple of (start_s, stop_s, share)
         The probe loses contact over this share of its beams, from the side away from the needle.
+    tremor_mm : float
+        Amplitude of the hand's trembling along the probe, 6 to 9 Hz.
     """
 
     slide: tuple[tuple[float, float], ...] = ()
     sweep: tuple[tuple[float, float], ...] = ()
     lift_off: tuple[tuple[float, float, float], ...] = ()
+    tremor_mm: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, moves in (("slide", self.slide), ("sweep", self.sweep)):
+            if [t for t, _ in moves] != sorted(t for t, _ in moves):
+                raise InputError(f"{name}: expected (time_s, mm) pairs in order of time, got {moves!r}")
+            for _, way in moves:
+                validate_number(way, name=name, low=-60, high=60)
+        for start, stop, share in self.lift_off:
+            validate_number(share, name="lift_off share", low=0, high=1)
+            if stop <= start:
+                raise InputError(
+                    f"lift_off: expected (start_s, stop_s, share) with stop after start, got {start}, {stop}"
+                )
+        validate_number(self.tremor_mm, name="tremor_mm", low=0, high=2)
+
+    @property
+    def slide_range_mm(self) -> tuple[float, float]:
+        """Furthest the probe gets to either side: (at most 0, at least 0)."""
+        ways = [0.0, *(way for _, way in self.slide)]
+        return min(ways) - self.tremor_mm, max(ways) + self.tremor_mm
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +273,23 @@ class ScannerScene:
     repeated: tuple[int, ...] = ()
     screen: bool = False
 
+    def __post_init__(self) -> None:
+        times = [t for t, _ in self.gain]
+        if times != sorted(times):
+            raise InputError(f"gain: expected (time_s, gain_db) pairs in order of time, got {self.gain!r}")
+        for _, gain_db in self.gain:
+            validate_number(gain_db, name="gain", low=-60, high=60)
+        if any(stop <= start for start, stop in self.freeze):
+            raise InputError(f"freeze: expected (start_s, stop_s) with start before stop, got {self.freeze!r}")
+        if min((*self.dropped, *self.repeated), default=0) < 0:
+            raise InputError(
+                f"dropped, repeated: expected frame numbers from 0, got {self.dropped!r} and {self.repeated!r}"
+            )
+
+    def gain_db(self, time_s: float) -> float:
+        """Return the operator's gain at a time; 0 before its first step."""
+        return next((gain for t, gain in reversed(self.gain) if t <= time_s), 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class PhantomScene:
@@ -203,6 +309,9 @@ class PhantomScene:
         Curvature and full opening angle of a curvilinear probe.
     needle : NeedleScene or None
     injectate : InjectateScene or None
+        Its plane is one of the fasciae.
+    more_injectate : tuple of InjectateScene
+        Injections besides, each from where the tip is when it begins: after the needle has been moved on, say.
     entry_side : {"left", "right"}
         Right renders the mirror image.
     structures : tuple of str
@@ -210,15 +319,18 @@ class PhantomScene:
     fascia_brightness : float
         Amplitude of the brightest fascia over that of the tissue.
     motion_mm : float
-        Amplitude of the tissue's slow movement (breathing, hand).
+        Amplitude of the tissue's slow movement (muscle, hand).
+    breathing_mm : float
+        Amplitude of breathing, period 4 s: axial, the deeper the more; the needle, which a hand holds, stays. Pleura
+        slides along itself by `PLEURA_SLIDE` times as much.
     decorrelation : float
         Share of the speckle's energy that changes within a few seconds, 0 to 1.
     looks : int
         Independent looks whose power is averaged, as spatial compounding does; 1 is a scanner without it.
     attenuation_db_per_mm : float
         What TGC leaves uncompensated.
-    layout : {"reference", "random"}
-        Where the structures are: always the same, or drawn from the seed.
+    layout : {"reference", "random"} or Layout
+        Where the structures are: always the same, drawn from the seed, or as given.
     hand : HandScene or None
     scanner : ScannerScene or None
     """
@@ -233,15 +345,17 @@ class PhantomScene:
     needle: NeedleScene | None = NeedleScene()
     injectate: InjectateScene | None = InjectateScene()
     entry_side: str = "left"
-    structures: tuple[str, ...] = STRUCTURES
+    structures: tuple[str, ...] = _USUAL
     fascia_brightness: float = 16.0
     motion_mm: float = 0.35
+    breathing_mm: float = 0.0
     decorrelation: float = 0.15
     looks: int = 3
     attenuation_db_per_mm: float = 0.3
-    layout: str = "reference"
+    layout: str | Layout = "reference"
     hand: HandScene | None = None
     scanner: ScannerScene | None = None
+    more_injectate: tuple[InjectateScene, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.shape) < 32:
@@ -251,14 +365,17 @@ class PhantomScene:
         validate_number(self.fan_deg, name="fan_deg", low=10, high=120)
         if self.probe not in ("linear", "curvilinear"):
             raise InputError(f"probe: expected linear or curvilinear, got {self.probe!r}")
-        if self.layout not in ("reference", "random"):
+        if not isinstance(self.layout, Layout) and self.layout not in ("reference", "random"):
             raise InputError(f"layout: expected reference or random, got {self.layout!r}")
         if self.entry_side not in ("left", "right"):
             raise InputError(f"entry_side: expected left or right, got {self.entry_side!r}")
         if unknown := set(self.structures) - set(STRUCTURES):
             raise InputError(f"structures: expected some of {', '.join(STRUCTURES)}, got {', '.join(sorted(unknown))}")
+        validate_number(self.breathing_mm, name="breathing_mm", low=0, high=10)
         validate_number(self.decorrelation, name="decorrelation", low=0, high=1)
         validate_number(self.looks, name="looks", low=1, high=16)
+        if self.scanner is not None and set(range(self.frame_count)) <= set(self.scanner.dropped):
+            raise InputError(f"dropped: expected some of the {self.frame_count} frames to arrive, got {self.scanner}")
 
     @property
     def frame_count(self) -> int:
@@ -272,9 +389,15 @@ class PhantomScene:
 
     @property
     def nerve_mm(self) -> Point:
-        """Centre of the nerve, which the injection is meant for: beyond the final tip, or in mid picture."""
+        """Centre of the nerve, which the injection is meant for: of the layout, beyond the final tip, or mid picture."""
+        if isinstance(self.layout, Layout):
+            return self.layout.nerve_mm
         if self.needle is None:
             return 0.64 * self.size_mm[1], 0.62 * self.size_mm[0]
+        if self.injectate is not None and self.injectate.kind == "ring":
+            # The tip touches the nerve when the injection begins.
+            x, z = self.needle.tip_mm(self.injectate.onset_s)
+            return x + 2.5, z + 1.2
         x, z = self.needle.tip_mm(self.duration_s)
         return x + 5.0, z + 2.6
 
@@ -285,3 +408,12 @@ class PhantomScene:
         if self.needle is None:
             return (0.5 * self.size_mm[1], 0.54 * self.size_mm[0]), slope
         return self.needle.tip_mm(self.injectate.onset_s if self.injectate else self.duration_s), slope
+
+    @property
+    def injections(self) -> tuple[InjectateScene, ...]:
+        """All injections, in the order given."""
+        return (*((self.injectate,) if self.injectate else ()), *self.more_injectate)
+
+    def injection_start_mm(self, injectate: InjectateScene) -> Point:
+        """Where an injection begins, the probe held still: at the tip, or without a needle in the fascial plane."""
+        return self.plane_mm[0] if self.needle is None else self.needle.tip_mm(injectate.onset_s)

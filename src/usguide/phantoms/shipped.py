@@ -42,7 +42,15 @@ def save_phantom(path: Path, phantom: Phantom, scene: PhantomScene, seed: int) -
     """Write a phantom as `.npz` (format: data/phantoms/README.md), under a temporary name until it is complete."""
     temporary = path.with_name(f".{path.stem}.part.npz")
     geometry = phantom.geometry
-    meta = json.dumps({"format": FORMAT_VERSION, "seed": seed, "scene": asdict(scene)})
+    meta = json.dumps(
+        {
+            "format": FORMAT_VERSION,
+            "seed": seed,
+            "scene": asdict(scene),
+            "background": phantom.background,
+            "split": phantom.split,
+        }
+    )
     arrays: dict[str, Any] = {
         "frames": phantom.frames,
         "spacing_mm": np.array([geometry.axial_mm_per_px, geometry.lateral_mm_per_px]),
@@ -51,6 +59,8 @@ def save_phantom(path: Path, phantom: Phantom, scene: PhantomScene, seed: int) -
         "meta": np.array(meta),
         **phantom.truth.to_npz_dict(),
     }
+    if phantom.region is not None:
+        arrays["region"] = np.array(phantom.region)
     if geometry.sector is not None:
         s = geometry.sector
         arrays["sector"] = np.array([*s.apex_mm, *s.radius_mm, *s.angle_deg])

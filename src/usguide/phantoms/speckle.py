@@ -4,33 +4,77 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.geometry import SectorGeometry
 from usguide.phantoms.grid import C64, F32, Grid
+
+
+class Draws(Protocol):
+    """What is drawn at random: a `numpy.random.Generator`, or one whose draws change with elevation."""
+
+    def standard_normal(self, size: Any = ..., dtype: Any = ...) -> Any:
+        """Draw from a Gaussian of deviation 1."""
+        ...
+
+    def normal(self, loc: Any = ..., scale: Any = ...) -> Any:
+        """Draw one number from a Gaussian."""
+        ...
+
+    def uniform(self, low: Any = ..., high: Any = ..., size: Any = ...) -> Any:
+        """Draw evenly."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class PointSpread:
-    """Standard deviations of the point-spread function in mm, of the amplitude (not the power)."""
+    """Standard deviations of the point-spread function in mm, of the amplitude (not the power), two-way.
+
+    Elevational widths are those of a lens of 4 to 5 mm height (linear probe, 10 MHz) and of 12 mm (curvilinear,
+    3.5 MHz): at -6 dB a slice of 1.6 and 3.3 mm at the elevational focus, 3 and 8 mm at the probe's face.
+    """
 
     axial_mm: float = 0.085
     lateral_mm: float = 0.20
     focus_mm: float = 18.0
     divergence: float = 0.012
     """Growth of the lateral width per mm away from the focus."""
+    elevational_mm: float = 0.7
+    elevational_focus_mm: float = 18.0
+    elevational_divergence: float = 0.06
 
     def lateral_at(self, depth_mm: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """Lateral standard deviation at a depth."""
         away = np.asarray(depth_mm, dtype=float) - self.focus_mm
         return np.asarray(np.hypot(self.lateral_mm, self.divergence * away), dtype=float)
 
+    def elevational_at(self, depth_mm: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """Elevational standard deviation at a depth."""
+        away = np.asarray(depth_mm, dtype=float) - self.elevational_focus_mm
+        return np.asarray(np.hypot(self.elevational_mm, self.elevational_divergence * away), dtype=float)
+
 
 LINEAR_SPREAD = PointSpread()
-CURVILINEAR_SPREAD = PointSpread(axial_mm=0.16, lateral_mm=0.5, focus_mm=35.0, divergence=0.018)
+CURVILINEAR_SPREAD = PointSpread(
+    axial_mm=0.16,
+    lateral_mm=0.5,
+    focus_mm=35.0,
+    divergence=0.018,
+    elevational_mm=1.4,
+    elevational_focus_mm=60.0,
+    elevational_divergence=0.05,
+)
 """Lower frequency, longer pulse, wider beam."""
+
+
+def spread_of(sector: SectorGeometry | None) -> PointSpread:
+    """Return the point-spread function of a probe: of a curvilinear one if its pictures are fans."""
+    return LINEAR_SPREAD if sector is None else CURVILINEAR_SPREAD
+
 
 _KNOTS = 9
 
@@ -63,7 +107,7 @@ def convolve(field: C64, grid: Grid, psf: PointSpread) -> C64:
     return out
 
 
-def speckle(rng: np.random.Generator, grid: Grid, amplitude: F32, psf: PointSpread) -> C64:
+def speckle(rng: Draws, grid: Grid, amplitude: F32, psf: PointSpread) -> C64:
     """Fully developed speckle of a given mean amplitude: unit power where `amplitude` is 1."""
     noise = rng.standard_normal((2, *grid.shape), dtype=np.float32)
     field = convolve((noise[0] + 1j * noise[1]).astype(np.complex64) * amplitude, grid, psf)
@@ -73,7 +117,7 @@ def speckle(rng: np.random.Generator, grid: Grid, amplitude: F32, psf: PointSpre
     return field / np.sqrt(power).astype(np.float32)[:, None]
 
 
-def noise_at(rng: np.random.Generator, u_mm: F32, v_mm: F32, size_mm: tuple[float, float]) -> F32:
+def noise_at(rng: Draws, u_mm: F32, v_mm: F32, size_mm: tuple[float, float]) -> F32:
     """Smooth noise of unit deviation over a plane, taken at positions (u, v), varying over `size_mm` = (u, v).
 
     It is drawn on a plane of its own, so that its grain follows the coordinates given, not the beams.
@@ -92,7 +136,7 @@ def noise_at(rng: np.random.Generator, u_mm: F32, v_mm: F32, size_mm: tuple[floa
     return np.asarray(taken, dtype=np.float32)
 
 
-def noise_along(rng: np.random.Generator, u_mm: F32, size_mm: float) -> F32:
+def noise_along(rng: Draws, u_mm: F32, size_mm: float) -> F32:
     """Smooth noise of unit deviation along one axis, in the shape of `u_mm`."""
     du = size_mm / 3
     u0 = float(u_mm.min()) - du

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ F64 = NDArray[np.float64]
 SHAFT_POINTS = 33
 _PREFIX, _KEEP_OUT = "truth_", "truth_keep_out_"
 _POINTS = ("tip_mm", "entry_mm", "distal_mm", "shaft_mm", "target_mm")
-_NOT_ARRAYS = ("injectate_mask", "keep_out_mm")
+_NOT_ARRAYS = ("injectate_mask", "target_outline_mm", "keep_out_mm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +42,11 @@ class PhantomTruth:
     target_mm : ndarray, shape (N, 2)
         Where the injection is meant to go; it moves with the tissue.
     injectate_area_mm2, injectate_volume_mm3 : ndarray, shape (N,)
-        Area of fluid in the picture (that of the mask), and all that has been injected.
+        Area of fluid in the picture (that of the mask), and all that has been injected (`volume_mm3`).
     injectate_mask : ndarray of bool, shape (N, H, W), or None
         Pixels whose centre is in the fluid; None where it is not known.
+    target_outline_mm : ndarray, shape (N, P, 2), or None
+        Closed outline of the nerve; it moves with the tissue, too.
     keep_out_mm : mapping of str to ndarray, shape (N, P, 2)
         Outlines (vessel) and surfaces (pleura, bone) that a needle has to stay away from; they move with the tissue.
     """
@@ -61,6 +63,7 @@ class PhantomTruth:
     injectate_area_mm2: F64
     injectate_volume_mm3: F64
     injectate_mask: NDArray[np.bool_] | None = None
+    target_outline_mm: F64 | None = None
     keep_out_mm: Mapping[str, F64] = field(default_factory=dict)
 
     def to_npz_dict(self) -> dict[str, NDArray[Any]]:
@@ -82,10 +85,11 @@ class PhantomTruth:
             return np.broadcast_to(known, shape).copy() if name == "target_mm" else known
 
         known = {f.name: array(f.name) for f in fields(cls) if f.name not in _NOT_ARRAYS}
-        mask = f"{_PREFIX}injectate_mask"
+        mask, outline = f"{_PREFIX}injectate_mask", f"{_PREFIX}target_outline_mm"
         return cls(
             **known,
             injectate_mask=np.asarray(arrays[mask], bool) if mask in arrays else None,
+            target_outline_mm=np.asarray(arrays[outline], float) if outline in arrays else None,
             keep_out_mm={
                 key.removeprefix(_KEEP_OUT).removesuffix("_mm"): np.asarray(arrays[key], float)
                 for key in arrays
@@ -104,5 +108,22 @@ class PhantomTruth:
             self,
             **{name: flip(getattr(self, name)) for name in _POINTS},
             injectate_mask=mask,
+            target_outline_mm=None if self.target_outline_mm is None else flip(self.target_outline_mm),
             keep_out_mm={name: flip(outline) for name, outline in self.keep_out_mm.items()},
         )
+
+    def rows(self, kept: Sequence[int]) -> PhantomTruth:
+        """Return the truth of some of the frames."""
+        arrays: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keep_out_mm"}
+        return replace(
+            self,
+            **{name: array[list(kept)] for name, array in arrays.items() if array is not None},
+            keep_out_mm={name: outline[list(kept)] for name, outline in self.keep_out_mm.items()},
+        )
+
+    def padded(self, margins_px: tuple[int, int, int, int]) -> PhantomTruth:
+        """Return the truth of pictures with margins (above, below, left, right) around them; no point moves in mm."""
+        if self.injectate_mask is None:
+            return self
+        above, below, left, right = margins_px
+        return replace(self, injectate_mask=np.pad(self.injectate_mask, ((0, 0), (above, below), (left, right))))

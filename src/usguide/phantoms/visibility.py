@@ -30,7 +30,7 @@ def needle_visibility_db(
     Returns
     -------
     float
-        12 and more is easy, 6 to 12 normal, 2 to 6 faint. NaN without a shaft.
+        12 and more is easy, 6 to 12 normal, 2 to 6 faint. NaN without a shaft in the picture.
     """
     points = np.asarray(shaft_mm, dtype=float)
     lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
@@ -43,7 +43,8 @@ def needle_visibility_db(
     normal = np.stack([-along[:, 1], along[:, 0]], axis=-1)
 
     def mean_at(offsets_mm: NDArray[np.float64]) -> float:
-        points = geometry.to_px(centre + offsets_mm[:, None, None] * normal).astype(np.float32)
+        places = centre + offsets_mm[:, None, None] * normal
+        points = geometry.to_px(places).astype(np.float32)
         # -1 marks what lies outside the picture.
         grey = cv2.remap(
             pixels.astype(np.float32),
@@ -53,7 +54,10 @@ def needle_visibility_db(
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=-1e6,
         )
-        return float(np.asarray(grey)[np.asarray(grey) >= 0].mean())
+        known = np.asarray(grey) >= 0
+        if geometry.sector is not None:
+            known &= geometry.sector.contains(places)
+        return float(np.asarray(grey)[known].mean()) if known.any() else float("nan")
 
     beside = np.arange(1.0, 3.01, 0.1)
     core = mean_at(np.array((-0.1, 0.0, 0.1)))

@@ -7,43 +7,37 @@ from numpy.typing import NDArray
 
 from usguide._jit import kernel
 from usguide.filters._kernels.basics import F32, keep_larger, keep_where_larger
+from usguide.filters._kernels.ridges import hessian_rows
 
 I32 = NDArray[np.int32]
-TILE_ROWS, TILE_COLUMNS = 32, 1024
+I64 = NDArray[np.int64]
+TILE_ROWS, TILE_COLUMNS = 64, 256
+"""A tile's three planes of the Hessian and two of the profile, with margins, fit a second-level cache of 512 kB."""
 
 
 @kernel
-def _profile_tiles(
-    hessian: F32,
-    cos2: np.float32,
-    sin2: np.float32,
-    top: int,
-    left: int,
-    reach_y: int,
-    reach_x: int,
-    rows: int,
-    columns: int,
-    tiles: F32,
-) -> None:
-    """Ridge profile, ``-t + d cos 2a + m sin 2a``, across orientation a and across a + 90 deg, on a tile with margin."""
-    h, w = hessian.shape[1:]
-    first = max(left - reach_x, 0)
-    last = min(left - reach_x + columns, w)
-    start = first - (left - reach_x)
-    for i in range(rows):
-        k = min(max(top - reach_y + i, 0), h - 1)
-        t, d, m = hessian[0, k, first:last], hessian[1, k, first:last], hessian[2, k, first:last]
-        a, b = tiles[0, i, start : start + last - first], tiles[1, i, start : start + last - first]
-        for j in range(t.size):
-            turn = d[j] * cos2 + m[j] * sin2
-            a[j] = turn - t[j]
-            b[j] = -turn - t[j]
-        for n in range(2):
-            inner, out = tiles[n, i, start : start + last - first], tiles[n, i]
-            for j in range(start):
-                out[j] = inner[0]
-            for j in range(start + last - first, columns):
-                out[j] = inner[t.size - 1]
+def _fill_tile(plane: F32, top: int, left: int, stride: int, tile: F32) -> None:
+    """Copy from (top, left) of `plane` on into a flat tile with rows of `stride`; beyond the edges they are repeated."""
+    h, w = plane.shape
+    first, last = max(left, 0), min(left + stride, w)
+    for i in range(tile.size // stride):
+        row, source = tile[i * stride : (i + 1) * stride], plane[min(max(top + i, 0), h - 1), first:last]
+        inner = row[first - left :]
+        for j in range(source.size):
+            inner[j] = source[j]
+        for j in range(first - left):
+            row[j] = source[0]
+        for j in range(source.size, inner.size):
+            inner[j] = source[source.size - 1]
+
+
+@kernel
+def _profiles(t: F32, d: F32, m: F32, cos2: np.float32, sin2: np.float32, along: F32, across: F32) -> None:
+    """Ridge profile, ``-t + d cos 2a + m sin 2a``, across orientation a and across a + 90 deg."""
+    for j in range(t.size):
+        turn = d[j] * cos2 + m[j] * sin2
+        along[j] = turn - t[j]
+        across[j] = -turn - t[j]
 
 
 @kernel
@@ -59,36 +53,48 @@ def _sum_seven(a: F32, b: F32, c: F32, d: F32, e: F32, f: F32, g: F32, weights: 
 
 
 @kernel
-def _integrate_row(tile: F32, i: int, left: int, rows: I32, columns: I32, weights: F32, out: F32) -> None:
-    """Weighted sum of the samples, seven in a pass (with more arrays the compiler gives up proving them apart)."""
+def _raise_by_seven(a: F32, b: F32, c: F32, d: F32, e: F32, f: F32, g: F32, weights: F32, best: F32) -> None:
+    """As `_sum_seven` and `keep_larger` in one pass."""
+    p, q, r, s = weights[0], weights[1], weights[2], weights[3]
+    t, u, v = weights[4], weights[5], weights[6]
+    bits = best.view(np.int32)
+    for j in range(bits.size):
+        value = ((p * a[j] + q * b[j]) + (r * c[j] + s * d[j])) + ((t * e[j] + u * f[j]) + v * g[j])
+        bits[j] = max(np.float32(value).view(np.int32), bits[j])
+
+
+@kernel
+def _integrate(tile: F32, offsets: I64, weights: F32, value: F32, best: F32) -> None:
+    """Raise `best` to the weighted sum of the samples, or, if `best` is empty, write it to `value`.
+
+    Seven samples in a pass: with more arrays the compiler gives up proving them apart.
+    """
+    raised = best.size > 0
     for n in range(0, weights.size, 7):
-        a, b = tile[i + rows[n], left + columns[n] :], tile[i + rows[n + 1], left + columns[n + 1] :]
-        c, d = tile[i + rows[n + 2], left + columns[n + 2] :], tile[i + rows[n + 3], left + columns[n + 3] :]
-        e, f = tile[i + rows[n + 4], left + columns[n + 4] :], tile[i + rows[n + 5], left + columns[n + 5] :]
-        g = tile[i + rows[n + 6], left + columns[n + 6] :]
-        _sum_seven(a, b, c, d, e, f, g, weights, n, out)
+        a, b, c, d = tile[offsets[n] :], tile[offsets[n + 1] :], tile[offsets[n + 2] :], tile[offsets[n + 3] :]
+        e, f, g = tile[offsets[n + 4] :], tile[offsets[n + 5] :], tile[offsets[n + 6] :]
+        if raised and weights.size == 7:
+            _raise_by_seven(a, b, c, d, e, f, g, weights, best)
+        else:
+            _sum_seven(a, b, c, d, e, f, g, weights, n, value)
+    if raised and weights.size > 7:
+        keep_larger(value, best)
 
 
 @kernel
-def _keep_larger_of_two(a: F32, b: F32, best: F32) -> None:
-    for j in range(best.size):
-        best[j] = np.maximum(best[j], max(b[j], a[j]))
-
-
-@kernel
-def _keep_best(values: F32, label: np.float32, best: F32, scale: F32, angle: F32) -> None:
+def _keep_best(values: F32, start: int, label: np.float32, best: F32, scale: F32, angle: F32) -> None:
     """Raise `best` to the largest of the orientations' values, and say which: with a fraction between its neighbours."""
     count = values.shape[0]
     largest, at = np.zeros(best.size, np.float32), np.zeros(best.size, np.float32)
     number = np.empty(best.size, np.float32)
     for n in range(count):
         number[:] = np.float32(n)
-        keep_where_larger(values[n, : best.size], largest, number, at)
-        keep_larger(values[n, : best.size], largest)
+        keep_where_larger(values[n, start : start + best.size], largest, number, at)
+        keep_larger(values[n, start : start + best.size], largest)
     for j in range(best.size):
         if largest[j] > best[j]:
             n = int(at[j])
-            before, after = values[n - 1, j], values[(n + 1) % count, j]
+            before, after = values[n - 1, start + j], values[(n + 1) % count, start + j]
             bend = before + after - np.float32(2) * largest[j]
             shift = np.float32(0.5) * (before - after) / min(bend, np.float32(-1e-20))
             angle[j] = np.float32(n) + min(max(shift, np.float32(-0.5)), np.float32(0.5))
@@ -98,14 +104,19 @@ def _keep_best(values: F32, label: np.float32, best: F32, scale: F32, angle: F32
 
 @kernel
 def line_rows(
-    hessian: F32,
+    x: F32,
     response: F32,
     details: F32,
+    down: F32,
+    across: F32,
+    sigma_y: np.float32,
+    sigma_x: np.float32,
     label: np.float32,
     double_angles: F32,
     rows: I32,
     columns: I32,
     weights: F32,
+    sign: np.float32,
     y0: int,
     y1: int,
 ) -> None:
@@ -115,31 +126,36 @@ def line_rows(
     `weights` (K) theirs. `details` (2, H, W), or (0, H, W) if unwanted, takes `label` and the orientation's number, with
     a fraction from a parabola through its neighbours.
     """
-    w = response.shape[1]
+    h, w = x.shape
     count = double_angles.shape[0]
-    reach_y, reach_x = max(rows.max(), -rows.min()), max(columns.max(), -columns.min())
     full = details.shape[0] > 0
-    tiles = np.empty((2, TILE_ROWS + 2 * reach_y, TILE_COLUMNS + 2 * reach_x), np.float32)
-    values = np.empty((count if full else 2, TILE_ROWS if full else 1, TILE_COLUMNS), np.float32)
+    reach_y, reach_x = max(rows.max(), -rows.min()), max(columns.max(), -columns.min())
+    # Tiles are flat: a loop runs over all rows of a tile at once; what it finds in the margins is not used.
+    stride = min(TILE_COLUMNS, w) + 2 * reach_x
+    band = np.empty((3, min(TILE_ROWS + 2 * reach_y, h), w), np.float32)
+    tiles = np.empty((5, (TILE_ROWS + 2 * reach_y) * stride), np.float32)
+    values = np.empty((count if full else 1, TILE_ROWS * stride), np.float32)
+    best = np.empty(TILE_ROWS * stride, np.float32)
     for top in range(y0, y1, TILE_ROWS):
-        height = min(TILE_ROWS, y1 - top)
+        first, last = max(top - reach_y, 0), min(top + TILE_ROWS + reach_y, h)
+        hessian_rows(x, band, down, across, sigma_y, sigma_x, sign, first, first, last)
         for left in range(0, w, TILE_COLUMNS):
-            width = min(TILE_COLUMNS, w - left)
+            for k in range(3):
+                _fill_tile(band[k, : last - first], top - reach_y - first, left - reach_x, stride, tiles[k])
+            best[:] = np.float32(0)
             for half in range(count // 2):
-                _profile_tiles(
-                    hessian, double_angles[half, 0], double_angles[half, 1], top, left, reach_y, reach_x,
-                    height + 2 * reach_y, width + 2 * reach_x, tiles,
-                )  # fmt: skip
-                other = half + count // 2
-                for i in range(height):
-                    a, b = values[half if full else 0, i if full else 0], values[other if full else 1, i if full else 0]
-                    k, p, q = i + reach_y, a[:width], b[:width]
-                    _integrate_row(tiles[0], k, reach_x, rows[half], columns[half], weights, p)
-                    _integrate_row(tiles[1], k, reach_x, rows[other], columns[other], weights, q)
-                    if not full:
-                        _keep_larger_of_two(p, q, response[top + i, left : left + width])
-            if full:
-                for i in range(height):
-                    r = response[top + i, left : left + width]
+                cos2, sin2 = double_angles[half, 0], double_angles[half, 1]
+                _profiles(tiles[0], tiles[1], tiles[2], cos2, sin2, tiles[3], tiles[4])
+                for k in range(2):
+                    n = half + k * (count // 2)
+                    value = values[n if full else 0, : TILE_ROWS * stride - 2 * reach_x]
+                    offsets = (rows[n] + reach_y) * stride + columns[n] + reach_x
+                    _integrate(tiles[3 + k], offsets, weights, value, best[: 0 if full else value.size])
+            for i in range(min(TILE_ROWS, y1 - top)):
+                j, width = i * stride, min(TILE_COLUMNS, w - left)
+                r = response[top + i, left : left + width]
+                if full:
                     scale, angle = details[0, top + i, left : left + width], details[1, top + i, left : left + width]
-                    _keep_best(values[:, i], label, r, scale, angle)
+                    _keep_best(values, j, label, r, scale, angle)
+                else:
+                    keep_larger(best[j : j + width], r)

@@ -165,14 +165,16 @@ def hessian_rows(
     sigma_y: np.float32,
     sigma_x: np.float32,
     sign: np.float32,
+    top: int,
     y0: int,
     y1: int,
 ) -> None:
-    """Write half trace, half difference and mixed term of the scale-normalised Hessian to `hessian` (3, H, W)."""
+    """Half trace, half difference and mixed term of the scale-normalised Hessian, to `hessian` (3, N, W) from `top` on."""
     w = x.shape[1]
     ring = np.empty((3, w), np.float32)
     padded = np.empty(w + 2 * (across.size - 1), np.float32)
     begin_blur(x, y0, down, across, padded, ring)
     for k in range(y0, y1):
         above, mid, below = next_blurred(x, k, down, across, padded, ring)
-        hessian_row(above, mid, below, sigma_y, sigma_x, sign, hessian[0, k], hessian[1, k], hessian[2, k])
+        t, d, m = hessian[0, k - top], hessian[1, k - top], hessian[2, k - top]
+        hessian_row(above, mid, below, sigma_y, sigma_x, sign, t, d, m)

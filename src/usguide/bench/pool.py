@@ -1,0 +1,76 @@
+"""Sequences over processes: in any order, the same outcomes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+
+from usguide._threads import set_opencv_threads
+from usguide._warmup import warmup
+from usguide.bench.detectors import GuideFactory
+from usguide.bench.running import Outcome, run_sequence
+from usguide.bench.sequences import Sequence
+from usguide.errors import InputError
+
+
+def default_jobs() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_all(
+    sequences: list[Sequence],
+    factories: Mapping[str, GuideFactory],
+    folder: Path,
+    *,
+    jobs: int,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Outcome]:
+    """Give outcomes as they are ready; fewer than all where `stopped` becomes true.
+
+    Parameters
+    ----------
+    sequences : list of Sequence
+    factories : mapping of str to GuideFactory
+        Picklable where `jobs` is over 1.
+    folder : Path
+        Cache of rendered sequences.
+    jobs : int
+        Processes; 1 runs here.
+    stopped : callable
+        Asked between sequences; those in hand are finished.
+
+    Raises
+    ------
+    InputError
+        No jobs.
+    """
+    if jobs < 1:
+        raise InputError(f"jobs: expected 1 or more, got {jobs}")
+    if jobs == 1 or len(sequences) < 2:
+        for sequence in sequences:
+            if stopped():
+                return
+            yield run_sequence(sequence, factories, folder)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(sequences)), mp_context=context, initializer=start_worker) as workers:
+        # Long ones first would be better still; what is rendered is about equally long.
+        waiting: set[Future[Outcome]] = {workers.submit(run_sequence, s, factories, folder) for s in sequences}
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+            if stopped():
+                waiting = {f for f in waiting if not f.cancel()}
+
+
+def start_worker() -> None:
+    """Prepare a process: one thread, kernels compiled, and Ctrl-C left to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    set_opencv_threads(1)
+    warmup()

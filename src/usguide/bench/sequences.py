@@ -1,0 +1,137 @@
+"""What a suite is made of: sequences as data, rendered or read only when they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.geometry import Point
+from usguide.phantoms import PhantomScene
+from usguide.types import InsertionPrior
+
+Split = Literal["test", "tune"]
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A scene to render.
+
+    Parameters
+    ----------
+    scene : PhantomScene
+    seed : int
+        1000 and more for tests, less for tuning.
+    still : Path, optional
+        Needle-free picture to render onto, in place of rendered tissue.
+    still_spacing_mm : (float, float), optional
+        Axial and lateral mm per px of that picture.
+    visibility_db : float, optional
+        How well the needle is to be seen: its brightness is chosen for it before rendering.
+    """
+
+    scene: PhantomScene
+    seed: int
+    still: Path | None = None
+    still_spacing_mm: tuple[float, float] | None = None
+    visibility_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A real recording.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        One file, or pictures in the order of time.
+    spacing_mm : (float, float) or None
+        Axial and lateral mm per px; None where the file states them.
+    region : (int, int, int, int), optional
+        x, y, width and height in px.
+    frame_rate_hz : float, optional
+        Where the file has no times.
+    stills : bool
+        Frames are unrelated pictures.
+    by_eye : mapping of int to (point, point or None)
+        Frame index to tip and a point of the shaft, in px of the whole frame, read by eye. Other frames are not judged.
+        None where there is no needle.
+    """
+
+    paths: tuple[Path, ...]
+    spacing_mm: tuple[float, float] | None = None
+    region: tuple[int, int, int, int] | None = None
+    frame_rate_hz: float | None = None
+    stills: bool = False
+    by_eye: Mapping[int, tuple[Point, Point | None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One recording of a suite.
+
+    Parameters
+    ----------
+    name : str
+        Unique within all suites of a split.
+    suite : str
+    split : {"test", "tune"}
+        Nothing is tuned on what is called test.
+    prior : InsertionPrior
+        What every detector is told.
+    content : Rendered or Recorded
+    tags : mapping of str to str
+        Factor to level, such as ``probe: linear``.
+    """
+
+    name: str
+    suite: str
+    split: Split
+    prior: InsertionPrior
+    content: Rendered | Recorded
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """What a suite should hold and could not, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Sequences, and what is absent."""
+
+    name: str
+    sequences: tuple[Sequence, ...]
+    absent: tuple[Absent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StatedTruth:
+    """Truth of a real recording, a row a frame (see `usguide.metrics.NeedleTruth`)."""
+
+    tip_mm: F64
+    entry_mm: F64
+    visible_mm: F64
+    angle_deg: F64
+
+
+def matches(sequence: Sequence, patterns: tuple[str, ...]) -> bool:
+    """Tell whether a name or a tag (``faint`` or ``visibility=faint``) matches one of the shell patterns; all without any.
+
+    Parameters
+    ----------
+    sequence : Sequence
+    patterns : tuple of str
+    """
+    words = [sequence.name, *sequence.tags.values(), *(f"{k}={v}" for k, v in sequence.tags.items())]
+    return not patterns or any(fnmatchcase(word, pattern) for word in words for pattern in patterns)
