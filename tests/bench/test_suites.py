@@ -13,6 +13,7 @@ from usguide.bench.phantom_suite import NEEDLE_FREE, NEEDLES, QUICK, TEST_SEED, 
 from usguide.bench.recordings_suite import recordings_suite
 from usguide.errors import InputError
 from usguide.phantoms.grid import picture_geometry
+from usguide.phantoms.layouts import placed
 from usguide.phantoms.needle_truth import needle_in_picture
 
 
@@ -80,6 +81,15 @@ def test_needles_are_where_the_row_says(phantoms):
         # Before it is mirrored a needle always comes from the left; the tip ends within the picture.
         assert seen.entry_mm[0] < seen.distal_mm[0]
         assert seen.distal_mm == pytest.approx(seen.tip_mm, abs=0.01)
+
+
+def test_needles_stay_above_bone(phantoms):
+    for sequence in phantoms[: len(NEEDLES)]:
+        scene = sequence.content.scene
+        (bone_x, bone_z), needle = np.transpose(placed(scene, sequence.content.seed).layout.bone_mm), scene.needle
+        pose = replace(needle.pose(0.0), length_mm=max(length for _, length in needle.advance))
+        shaft = pose.points_mm(np.linspace(12.0, pose.length_mm, 50))
+        assert (shaft[:, 1] < np.interp(shaft[:, 0], bone_x, bone_z)).all(), sequence.name
 
 
 def test_a_detector_is_told_no_more_than_the_side(phantoms):

@@ -104,8 +104,8 @@ def _sequence(k: int, still: Path, seed: int, split: Split, *, duration_s: float
     )
     tags = {"needle": "no", "probe motion": hand, "event": f"anatomy, probe: {hand}"}
     if row is not None:
-        needle = place_needle(scene, row, rng)
-        scene = replace(scene, needle=needle, injectate=fluid_scene(row.fluid, duration_s, rng))
+        scene = replace(scene, injectate=fluid_scene(row.fluid, duration_s, rng))
+        scene = replace(scene, needle=place_needle(scene, row, seed, rng))
         tags = {
             "needle": "yes",
             "angle": angle_band(row.angle_deg),

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from usguide.bench.sequences import Rendered, Sequence, Split, Suite
 from usguide.phantoms import HandScene, InjectateScene, NeedleScene, PhantomScene, ScannerScene
 from usguide.phantoms.grid import picture_geometry
+from usguide.phantoms.layouts import random_layout
 from usguide.phantoms.pose import NeedlePose
 from usguide.types import EntrySide, InsertionPrior
 
@@ -199,9 +201,8 @@ def _needle(row: Row, seed: int, split: Split, *, quick: bool) -> Sequence:
         hand=hand_scene(row.hand, picture["duration_s"], rng),
         scanner=_scanner(row.scanner, picture["duration_s"]),
     )
-    scene = replace(
-        scene, needle=place_needle(scene, row, rng), injectate=fluid_scene(row.fluid, scene.duration_s, rng)
-    )
+    scene = replace(scene, injectate=fluid_scene(row.fluid, scene.duration_s, rng))
+    scene = replace(scene, needle=place_needle(scene, row, seed, rng))
     return Sequence(
         name=row.name,
         suite="phantom",
@@ -229,17 +230,18 @@ def prior_of(side: str) -> InsertionPrior:
     return InsertionPrior(entry_side=sides[side], angle_deg=ANGLE_DEG, needle_diameter_mm=0.8)
 
 
-def place_needle(scene: PhantomScene, row: Row, rng: np.random.Generator) -> NeedleScene:
-    """Return a needle that enters through the left side of the picture (or fan) and ends well within it.
+def place_needle(scene: PhantomScene, row: Row, seed: int, rng: np.random.Generator) -> NeedleScene:
+    """Return a needle that enters through the left side of the picture (or fan) and ends well within it, above bone.
 
     Its chord has the row's angle. Of 400 places for the tip, drawn at random, the first is taken that leaves room; where
     none does, the one that shows most shaft.
     """
     height, width = scene.size_mm
     geometry = picture_geometry(scene)
-    best: tuple[float, NeedlePose] | None = None
+    diameter_mm = float(rng.choice([0.5, 0.7, 0.9]))
+    best: tuple[float, NeedleScene] | None = None
     for _ in range(400):
-        tip = rng.uniform(0.12, 0.7) * width, rng.uniform(0.3, 0.82) * height
+        tip = rng.uniform(0.12, 0.7) * width, rng.uniform(0.25, 0.8) * height
         pose = _pose_to(tip, row.angle_deg, row.bend_per_mm, 60.0)
         points = pose.points_mm(np.arange(0.0, 60.05, 0.1))
         inside = np.asarray(((points >= 0) & (points <= (width, height))).all(axis=1))
@@ -255,23 +257,37 @@ def place_needle(scene: PhantomScene, row: Row, rng: np.random.Generator) -> Nee
             from_side = x < 0.5 and 2.0 < z < 0.8 * height
         else:
             from_side = geometry.sector.to_polar(points[first])[1] < geometry.sector.angle_deg[0] + 1.5
-        if from_side and (best is None or visible_mm > best[0]):
-            best = visible_mm, pose
+        if not from_side or (best is not None and visible_mm <= best[0]):
+            continue
+        needle = _needle_of(row, scene.duration_s, pose, visible_mm, diameter_mm)
+        if not _meets_bone(replace(scene, needle=needle), seed, points[first:]):
+            best = visible_mm, needle
             if 16 <= visible_mm <= 30:
                 break
     if best is None:
         raise AssertionError(f"{row.name}: no place for a needle of {row.angle_deg} degrees")
-    visible_mm, pose = best
+    return best[1]
+
+
+def _meets_bone(scene: PhantomScene, seed: int, points: NDArray[np.float64]) -> bool:
+    """Tell whether a shaft comes within a millimetre of the bone that the scene's layout will have."""
+    if "bone" not in scene.structures:
+        return False
+    surface = np.array(random_layout(scene, seed).bone_mm)
+    return bool((points[:, 1] > np.interp(points[:, 0], surface[:, 0], surface[:, 1]) - 1.0).any())
+
+
+def _needle_of(row: Row, end_s: float, pose: NeedlePose, visible_mm: float, diameter_mm: float) -> NeedleScene:
     # Lengths are counted from a point outside the picture, so that a sliding probe never uncovers the shaft's start.
     start_mm = pose.length_mm - visible_mm - UPSTREAM_MM
     return NeedleScene(
         entry_mm=pose.point_mm(start_mm),
         angle_deg=pose.angle_deg + math.degrees(pose.bend_per_mm * start_mm),
-        diameter_mm=float(rng.choice([0.5, 0.7, 0.9])),
+        diameter_mm=diameter_mm,
         gap_share={"easy": 0.08, "normal": 0.25, "faint": 0.4}[row.visibility],
-        advance=_advance(row.course, scene.duration_s, UPSTREAM_MM, visible_mm),
+        advance=_advance(row.course, end_s, UPSTREAM_MM, visible_mm),
         bend_per_mm=row.bend_per_mm,
-        drift=_drift(row.course, scene.duration_s),
+        drift=_drift(row.course, end_s),
     )
 
 
