@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -85,6 +86,10 @@ def random_layout(scene: PhantomScene, seed: int) -> Layout:
         uneven=rng.uniform(0.8, 1.5),
         shading=rng.uniform(0.7, 2.2),
         loss_db_per_mm=rng.uniform(0.0, 9.0) / height,
+        broken=rng.uniform(0.7, 1.0),
+        streaks=rng.uniform(0.8, 1.8),
+        wall=rng.uniform(0.1, 0.3),
+        lumen=rng.uniform(0.07, 0.2),
     )
 
 
@@ -97,7 +102,7 @@ def _sheets(rng: np.random.Generator, scene: PhantomScene, floor_mm: float) -> t
     steep = float(np.clip(scene.needle.angle_deg if scene.needle else rng.uniform(10, 60), 8, 25))
     # Layers run much the same way; a few septa do not.
     tilt = rng.uniform(-12, 12)
-    sheets = []
+    sheets: list[Sheet] = []
     for k, depth in enumerate(depths):
         bright = k < 3
         own = rng.normal(0.6 * tilt if bright else tilt, 5) if bright or rng.uniform() < 0.7 else rng.uniform(-25, 25)
@@ -114,8 +119,30 @@ def _sheets(rng: np.random.Generator, scene: PhantomScene, floor_mm: float) -> t
             # It is its own middle that lies at the depth drawn.
             depth_mid -= math.tan(math.radians(slope)) * (0.5 * (start + stop) - 0.5 * width)
         curve = rng.normal(0, 0.006)
-        sheets.append(Sheet(depth_mid, slope, strength, start, stop, curve, rng.uniform(-0.27, 0.27)))
+        whole = Sheet(depth_mid, slope, strength, start, stop, curve, rng.uniform(-0.27, 0.27))
+        joined = joining(whole, sheets, 0.5 * width)
+        # A bright one stays whole where joining would leave too little of it.
+        short = bright and joined.stop_mm - joined.start_mm < min(14.0, 0.6 * (stop - start))
+        sheets.append(whole if short else joined)
     return tuple(sheets)
+
+
+def joining(sheet: Sheet, others: list[Sheet], middle_mm: float) -> Sheet:
+    """Keep the longest stretch of a sheet that crosses no other: it ends where it meets one."""
+    at = np.arange(sheet.start_mm, sheet.stop_mm, 0.25)
+    line = sheet.line_mm(at, middle_mm)
+    cuts = {0, at.size - 1}
+    for other in others:
+        away = line - other.line_mm(at, middle_mm)
+        there = (at > other.start_mm) & (at < other.stop_mm)
+        cuts.update((1 + np.flatnonzero((away[1:] * away[:-1] < 0) & there[1:])).tolist())
+    edges = sorted(cuts)
+    first, last = max(pairwise(edges), key=lambda pair: pair[1] - pair[0])
+    return replace(
+        sheet,
+        start_mm=sheet.start_mm if first == 0 else float(at[first]),
+        stop_mm=sheet.stop_mm if last == at.size - 1 else float(at[last]),
+    )
 
 
 def _muscles(

@@ -80,12 +80,13 @@ def add_vessel(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, refl
     radius = vr * (1 + 0.05 * np.sin(2 * around + phase[0]) + 0.03 * np.sin(3 * around + phase[1]))
     r = np.hypot(dx, dz)
     wall = np.exp(-0.5 * ((r - radius - 0.15) / 0.13) ** 2)
-    amplitude += (0.9 * wall).astype(np.float32)
-    lumen = _soft((radius - r).astype(np.float32), 0.06)
-    amplitude *= 1 - 0.95 * lumen
-    reflector *= 1 - lumen
+    layout = layout_of(scene)
     head_on = np.abs(np.sin(around)) ** 6
     uneven = np.exp(0.3 * noise_at(rng, grid.x_mm, grid.z_mm, (1.0, 1.0)))
+    amplitude += (0.9 * wall * (layout.wall + (1 - layout.wall) * head_on * uneven)).astype(np.float32)
+    lumen = _soft((radius - r).astype(np.float32), 0.06)
+    amplitude *= 1 - (1 - layout.lumen) * lumen
+    reflector *= 1 - lumen
     line = np.exp(-0.5 * ((r - radius - 0.1) / 0.07) ** 2)
     reflector += (0.9 * scene.fascia_brightness * head_on * uneven * line).astype(np.float32)
     return vessel_outline_mm(scene, phase)

@@ -80,6 +80,8 @@ def build_tissue(rng: Draws, grid: Grid, scene: PhantomScene, probe: Grid | None
         _add_patches(rng, grid, layout.patches, amplitude)
     if "fascia" in has:
         _add_fascia(rng, grid, scene, amplitude, reflector)
+    if "fascia" in has and layout.streaks > 0:
+        _add_streaks(rng, grid, layout.streaks, reflector)
     if "striation" in has:
         _add_striation(rng, grid, scene, amplitude, reflector)
     if "skin" in has and probe is None:
@@ -146,6 +148,8 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
         crosses = sheet.start_mm < 0 and sheet.stop_mm > width
         start, stop = (-math.inf, math.inf) if crosses else (sheet.start_mm, sheet.stop_mm)
         curve = sheet.line_mm(at, 0.5 * width) + wave
+        if layout.broken > 0:
+            curve = _joined(at, curve, sheet, list(zip(sheets, curves, strict=False)))
         curves.append((curve.astype(np.float32), sheet.strength, start, stop))
     crossing = sorted((c for c, _, a, _ in curves if a == -math.inf), key=lambda c: float(c.mean()))
     layer = np.full(grid.shape, layout.layers[0], np.float32)
@@ -153,8 +157,9 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
         layer = np.where(z > np.interp(x, at, curve), np.float32(value), layer)
     amplitude *= layer
     for curve, strength, start, stop in curves:
-        ends = 1 / (1 + np.exp(-np.clip((at - start) / 0.6, -40, 40)))
-        ends /= 1 + np.exp(np.clip((at - stop) / 0.6, -40, 40))
+        blurred = 0.6 + 1.2 * layout.broken
+        ends = 1 / (1 + np.exp(-np.clip((at - start) / blurred, -40, 40)))
+        ends /= 1 + np.exp(np.clip((at - stop) / blurred, -40, 40))
         for strand in range(3):
             # Strands part and join; each is thin, uneven and broken in its own way.
             offset = 0.28 * strand - 0.28 + 0.22 * noise_along(rng, at, 4.0)
@@ -164,12 +169,48 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
             uneven = np.exp(layout.uneven * (0.55 * noise_along(rng, at, 2.5) + 0.3 * noise_along(rng, at, 0.5)))
             present = np.clip(0.8 + 0.8 * noise_along(rng, at, 4.5), 0.0, 1.0) if strand != 1 else np.float32(1)
             force = strength * (1.0 if strand == 1 else 0.45) * ends * uneven * present
-            profile = np.exp(-0.5 * ((z - np.interp(x, at, line)) / 0.06) ** 2)
+            thick = np.float32(0.06)
+            if layout.broken > 0:
+                force *= _pieces(rng, at, layout.broken, strength)
+                thick = np.interp(x, at, 0.07 * np.exp(0.35 * noise_along(rng, at, 2.0)))
+            profile = np.exp(-0.5 * ((z - np.interp(x, at, line)) / thick) ** 2)
             # A beam that is tilted meets a sheet of that slope head on.
             law = specular_law(np.interp(x, at, slope_deg) + tilt)
             sheet = (np.interp(x, at, force) * profile).astype(np.float32)
             reflector += np.float32(1.9 * scene.fascia_brightness) * law * sheet
             amplitude += np.float32(0.12 * scene.fascia_brightness) * sheet
+
+
+def _joined(at: F32, curve: F32, sheet: Sheet, others: list[tuple[Sheet, tuple[F32, float, float, float]]]) -> F32:
+    """Bend a sheet so that it runs into those before it and along them, where it would cross them."""
+    own = (at > sheet.start_mm) & (at < sheet.stop_mm)
+    for _, (other, _, start, stop) in others:
+        there = (at > start) & (at < stop)
+        if not (own & there).any():
+            continue
+        away = curve - other
+        side = np.sign(np.mean(away[own & there]))
+        kept = 0.5 * (side * away + np.sqrt(away**2 + 0.16))
+        curve = np.where(there, other + side * kept, curve)
+    return curve
+
+
+def _pieces(rng: Draws, at: F32, broken: float, strength: float) -> F32:
+    """Share of a strand that is there: pieces of 3 to 15 mm with blurred ends. Strong ones thin out, weak ones end."""
+    there = 1 / (1 + np.exp(-(noise_along(rng, at, 3.0) + 0.45) / 0.22))
+    least = 0.35 if strength > 0.75 else 0.03
+    return np.asarray(1 - broken * (1 - least) * (1 - there), np.float32)
+
+
+def _add_streaks(rng: Draws, grid: Grid, strong: float, reflector: F32) -> None:
+    """Connective tissue everywhere: bright specks and streaks of 2 to 6 mm, nearly level, in clusters."""
+    x, z = np.broadcast_to(grid.x_mm, grid.shape), np.broadcast_to(grid.z_mm, grid.shape)
+    crowd = noise_at(rng, x, z, (8.0, 3.0))
+    for turn_deg in rng.uniform(-8, 8, 2):
+        # Their direction wanders from place to place by some degrees.
+        v = z - math.tan(math.radians(turn_deg)) * x + 0.5 * noise_at(rng, x, z, (6.0, 4.0))
+        streaks = noise_at(rng, x, v, (1.3, 0.09)) + 0.45 * crowd - np.float32(2.1)
+        reflector += np.float32(strong * 6.0) * np.maximum(streaks, 0)
 
 
 def _add_striation(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
