@@ -41,6 +41,7 @@ figcaption{font-size:.85rem;margin-top:.2rem}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.4rem 0}dd{margin:0}
 details{margin:.6rem 0}summary{cursor:pointer;font-weight:600}
 @media (max-width:30rem){dl{grid-template-columns:1fr}dd{margin-bottom:.3rem}th,td{padding:.3rem .5rem}
+td small{display:block}
 td:first-child,th:first-child{white-space:normal;min-width:7.5rem;max-width:9rem}}
 """
 
