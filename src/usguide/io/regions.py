@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LOOK_AT = 8
 """Frames that are compared."""
 
-LOOK_FOR_S = 8.0
+LOOK_FOR_S = 20.0
 """They are spread over the first seconds, since frames in a row hardly differ."""
 
 MOST_READ = 200
