@@ -26,6 +26,8 @@ _SHEETS = (
 _LAYERS = (0.9, 0.40, 0.55, 0.36, 0.62, 0.5)
 # Top and bottom (share of the height), direction of the fibres, sparseness of the streaks.
 _MUSCLES = ((0.16, 0.28, -3.0, 1.5), (0.27, 0.55, 9.0, 1.35), (0.53, 0.9, -7.0, 1.5))
+BRIGHT_MM = 12.0
+"""Least length of the three bright sheets that a random layout has, as far as they were drawn that long."""
 _RANDOM = 61
 """Key of the generator for layouts, apart from the one for speckle."""
 
@@ -87,7 +89,7 @@ def random_layout(scene: PhantomScene, seed: int) -> Layout:
         shading=rng.uniform(0.7, 2.2),
         loss_db_per_mm=rng.uniform(0.0, 9.0) / height,
         broken=rng.uniform(0.7, 1.0),
-        streaks=rng.uniform(0.8, 1.8),
+        streaks=rng.uniform(0.5, 1.4),
         wall=rng.uniform(0.1, 0.3),
         lumen=rng.uniform(0.07, 0.2),
     )
@@ -121,8 +123,8 @@ def _sheets(rng: np.random.Generator, scene: PhantomScene, floor_mm: float) -> t
         curve = rng.normal(0, 0.006)
         whole = Sheet(depth_mid, slope, strength, start, stop, curve, rng.uniform(-0.27, 0.27))
         joined = joining(whole, sheets, 0.5 * width)
-        # A bright one stays whole where joining would leave too little of it.
-        short = bright and joined.stop_mm - joined.start_mm < min(14.0, 0.6 * (stop - start))
+        # A bright one stays whole where too little of it would be left in the picture.
+        short = bright and min(joined.stop_mm, width) - max(joined.start_mm, 0) < BRIGHT_MM
         sheets.append(whole if short else joined)
     return tuple(sheets)
 
@@ -134,8 +136,8 @@ def joining(sheet: Sheet, others: list[Sheet], middle_mm: float) -> Sheet:
     cuts = {0, at.size - 1}
     for other in others:
         away = line - other.line_mm(at, middle_mm)
-        there = (at > other.start_mm) & (at < other.stop_mm)
-        cuts.update((1 + np.flatnonzero((away[1:] * away[:-1] < 0) & there[1:])).tolist())
+        there = (at > other.start_mm - 2) & (at < other.stop_mm + 2)
+        cuts.update((1 + np.flatnonzero(((away[1:] > 0) != (away[:-1] > 0)) & there[1:])).tolist())
     edges = sorted(cuts)
     first, last = max(pairwise(edges), key=lambda pair: pair[1] - pair[0])
     return replace(

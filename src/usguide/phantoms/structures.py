@@ -129,7 +129,8 @@ def add_bone(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflec
     if layout_of(scene).bone_mm:
         # Steps and flanks reflect away from the probe, but bone is rough: part of it comes back from any side.
         slope = (bone_surface_mm(grid.x_mm + np.float32(0.5), scene) - bone) / 0.5
-        uneven = uneven * (0.25 + 0.75 * np.exp(-((np.degrees(np.arctan(slope) + grid.tilt_rad) / 25.0) ** 2)))
+        uneven = uneven * (0.15 + 0.85 * np.exp(-((np.degrees(np.arctan(slope) + grid.tilt_rad) / 15.0) ** 2)))
+        uneven *= np.exp(0.4 * noise_along(rng, grid.x_mm, 6.0) - 0.3)
     below = grid.z_mm - bone
     surface = np.exp(-0.5 * (below / 0.12) ** 2) + 0.35 * np.exp(-np.maximum(below, 0) / 0.35) * (below > 0)
     reflector *= 1 - _soft(np.broadcast_to(below, grid.shape).astype(np.float32), 0.1)

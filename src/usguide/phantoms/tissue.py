@@ -28,6 +28,10 @@ from usguide.phantoms.structures import (
 __all__ = ["Grid", "PointSpread", "Tissue", "build_tissue", "convolve", "mirror_echo", "speckle"]
 
 
+JOIN_MM = 3.0
+"""Sheets keep apart this far beyond their ends, which are blurred."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tissue:
     """What a grid's beams meet at rest.
@@ -80,8 +84,6 @@ def build_tissue(rng: Draws, grid: Grid, scene: PhantomScene, probe: Grid | None
         _add_patches(rng, grid, layout.patches, amplitude)
     if "fascia" in has:
         _add_fascia(rng, grid, scene, amplitude, reflector)
-    if "fascia" in has and layout.streaks > 0:
-        _add_streaks(rng, grid, layout.streaks, reflector)
     if "striation" in has:
         _add_striation(rng, grid, scene, amplitude, reflector)
     if "skin" in has and probe is None:
@@ -138,7 +140,7 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
     sheets, layout = _sheets(scene), layout_of(scene)
     # Position along the picture, sampled finely: curves are drawn in it and looked up at each sample.
     at = np.linspace(float(x.min()), float(x.max()), 1200, dtype=np.float32)
-    curves = []
+    curves: list[tuple[F32, float, float, float]] = []
     for k, sheet in enumerate(sheets):
         wave = 0.4 * noise_along(rng, at, 6.0) + 0.06 * noise_along(rng, at, 1.1)
         if k == len(layout.sheets):
@@ -149,7 +151,7 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
         start, stop = (-math.inf, math.inf) if crosses else (sheet.start_mm, sheet.stop_mm)
         curve = sheet.line_mm(at, 0.5 * width) + wave
         if layout.broken > 0:
-            curve = _joined(at, curve, sheet, list(zip(sheets, curves, strict=False)))
+            curve = run_into(at, curve, sheet, list(zip(sheets, curves, strict=False)))
         curves.append((curve.astype(np.float32), sheet.strength, start, stop))
     crossing = sorted((c for c, _, a, _ in curves if a == -math.inf), key=lambda c: float(c.mean()))
     layer = np.full(grid.shape, layout.layers[0], np.float32)
@@ -162,7 +164,7 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
         ends /= 1 + np.exp(np.clip((at - stop) / blurred, -40, 40))
         for strand in range(3):
             # Strands part and join; each is thin, uneven and broken in its own way.
-            offset = 0.28 * strand - 0.28 + 0.22 * noise_along(rng, at, 4.0)
+            offset = (0.28 * strand - 0.28 + 0.22 * noise_along(rng, at, 4.0)) * (1 + 0.8 * layout.broken)
             line = curve + (offset if strand != 1 else 0)
             slope_deg = np.degrees(np.arctan(np.gradient(line, at)))
             tilt = np.degrees(np.broadcast_to(grid.tilt_rad, grid.shape)) if grid.sector else np.float32(0)
@@ -179,13 +181,15 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
             sheet = (np.interp(x, at, force) * profile).astype(np.float32)
             reflector += np.float32(1.9 * scene.fascia_brightness) * law * sheet
             amplitude += np.float32(0.12 * scene.fascia_brightness) * sheet
+    if layout.streaks > 0:
+        _add_streaks(rng, grid, layout.streaks, reflector)
 
 
-def _joined(at: F32, curve: F32, sheet: Sheet, others: list[tuple[Sheet, tuple[F32, float, float, float]]]) -> F32:
+def run_into(at: F32, curve: F32, sheet: Sheet, others: list[tuple[Sheet, tuple[F32, float, float, float]]]) -> F32:
     """Bend a sheet so that it runs into those before it and along them, where it would cross them."""
     own = (at > sheet.start_mm) & (at < sheet.stop_mm)
     for _, (other, _, start, stop) in others:
-        there = (at > start) & (at < stop)
+        there = (at > start - JOIN_MM) & (at < stop + JOIN_MM)
         if not (own & there).any():
             continue
         away = curve - other
@@ -196,21 +200,22 @@ def _joined(at: F32, curve: F32, sheet: Sheet, others: list[tuple[Sheet, tuple[F
 
 
 def _pieces(rng: Draws, at: F32, broken: float, strength: float) -> F32:
-    """Share of a strand that is there: pieces of 3 to 15 mm with blurred ends. Strong ones thin out, weak ones end."""
-    there = 1 / (1 + np.exp(-(noise_along(rng, at, 3.0) + 0.45) / 0.22))
-    least = 0.35 if strength > 0.75 else 0.03
-    return np.asarray(1 - broken * (1 - least) * (1 - there), np.float32)
+    """Amplitude of a strand in pieces of 3 to 15 mm with blurred ends. Strong ones thin out between, weak ones end."""
+    there = 1 / (1 + np.exp(-(noise_along(rng, at, 3.0) + 0.35) / 0.3))
+    most, least = (1.05, 0.25) if strength > 0.75 else (0.75, 0.02)
+    slow = np.exp(0.55 * broken * noise_along(rng, at, 7.0))
+    return np.asarray(most * slow * (1 - broken * (1 - least) * (1 - there)), np.float32)
 
 
 def _add_streaks(rng: Draws, grid: Grid, strong: float, reflector: F32) -> None:
-    """Connective tissue everywhere: bright specks and streaks of 2 to 6 mm, nearly level, in clusters."""
+    """Lay connective tissue everywhere: bright specks and streaks of 2 to 6 mm, nearly level, in clusters."""
     x, z = np.broadcast_to(grid.x_mm, grid.shape), np.broadcast_to(grid.z_mm, grid.shape)
     crowd = noise_at(rng, x, z, (8.0, 3.0))
-    for turn_deg in rng.uniform(-8, 8, 2):
+    for turn_deg, long_mm in zip(rng.uniform(-8, 8, 2), (0.7, 1.8), strict=True):
         # Their direction wanders from place to place by some degrees.
-        v = z - math.tan(math.radians(turn_deg)) * x + 0.5 * noise_at(rng, x, z, (6.0, 4.0))
-        streaks = noise_at(rng, x, v, (1.3, 0.09)) + 0.45 * crowd - np.float32(2.1)
-        reflector += np.float32(strong * 6.0) * np.maximum(streaks, 0)
+        v = z - math.tan(math.radians(turn_deg)) * x + 0.6 * noise_at(rng, x, z, (5.0, 4.0))
+        streaks = noise_at(rng, x, v, (long_mm, 0.07)) + 0.5 * crowd - np.float32(1.6)
+        reflector += np.float32(strong * 3.0) * np.maximum(streaks, 0) ** 1.5
 
 
 def _add_striation(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:
