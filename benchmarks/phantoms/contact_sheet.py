@@ -88,6 +88,7 @@ def last_frame(caption: str, scene: PhantomScene, seed: int, background: Backgro
 def rendered_tiles(seed: int) -> list[list[Tile]]:
     """Return rendered frames of three kinds: a bright needle, tissue alone, a curvilinear probe."""
     needle = NeedleScene(angle_deg=30, brightness=8.0, gap_share=0.1, advance=HELD, diameter_mm=1.2)
+    needle = replace(needle, ring_down=0.2, comet_tail=0.3)
     still = PhantomScene(shape=(400, 440), spacing_mm=(0.09, 0.09), duration_s=0.1, needle=needle, injectate=None)
     fan = replace(
         still,
@@ -98,7 +99,10 @@ def rendered_tiles(seed: int) -> list[list[Tile]]:
     )
     alone = replace(still, needle=None)
     return [
-        [last_frame("rendered: bright needle", still, seed)],
+        [
+            last_frame("rendered: reference", still, seed),
+            last_frame("rendered: random", replace(still, layout="random"), seed + 5),
+        ],
         [last_frame(f"rendered: tissue, seed {s}", replace(alone, layout="random"), s) for s in (seed, seed + 1)],
         [
             last_frame("rendered: curvilinear, needle", fan, seed),

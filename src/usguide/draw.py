@@ -79,7 +79,7 @@ class _Canvas:
         enlarge = max(1.0, MIN_SIDE_PX / min(height, width))
         enlarge = min(enlarge, max(MAX_SIDE_PX, h, w) / max(height, width))
         shape = (_even(height * enlarge), _even(width * enlarge))
-        self.image: Image = _to_bgr(pixels, frame.full_scale, shape)
+        self.image: Image = to_bgr(pixels, frame.full_scale, shape)
         self.geometry: ImageGeometry = g.cropped(x, y).resampled((h, w), shape)
         self.unit = max(1.0, min(shape[0] / 600, shape[1] / 560))
         """Strokes and letters grow with the picture."""
@@ -229,7 +229,8 @@ def _even(value: float) -> int:
     return max(2, 2 * round(value / 2))
 
 
-def _to_bgr(pixels: NDArray[Any], full_scale: float | None, shape: tuple[int, int]) -> Image:
+def to_bgr(pixels: NDArray[Any], full_scale: float | None, shape: tuple[int, int]) -> Image:
+    """Return pixels as BGR of 8 bits, resampled to `shape` (H, W); never the array that came in."""
     eight = pixels
     if pixels.dtype != np.uint8 or full_scale not in (None, 255.0):
         scaled = np.asarray(pixels, np.float32) * np.float32(255 / full_scale_of(pixels, full_scale))

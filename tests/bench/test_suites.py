@@ -153,7 +153,8 @@ def test_a_test_still_is_never_rendered_for_tuning(recordings, monkeypatch):
     monkeypatch.setenv("USGUIDE_DATA_DIR", str(recordings))
     (test,), (tune,) = (suites("anatomy", split=split) for split in ("test", "tune"))
     stills = [{s.content.still for s in suite.sequences} for suite in (test, tune)]
-    assert len(stills[0]) == len(test.sequences)
+    pictures = [s.content.still for s in test.sequences if s.content.still.suffix == ".png"]
+    assert len(set(pictures)) == len(pictures) >= 24
     assert not stills[0] & stills[1]
 
 

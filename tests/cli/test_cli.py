@@ -68,7 +68,7 @@ def test_track_writes_everything_and_nothing_else(tmp_path):
     assert summary["frames"] == sum(summary["states"].values()) == 12
     assert summary["input"]["spacing_source"] == "given"
     assert summary["prior"]["entry_side"] == "left"
-    assert {"p50", "p95", "p99", "max", "mean"} == summary["latency_ms"]["total"].keys()
+    assert {"count", "p50", "p95", "p99", "max", "mean"} == summary["latency_ms"]["total"].keys()
     video = cv2.VideoCapture(str(out / "overlay.mp4"))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 12
 

@@ -21,6 +21,7 @@ from usguide.phantoms import (
 )
 from usguide.phantoms.grid import beam_grid, picture_geometry
 from usguide.phantoms.needle import needle_echo
+from usguide.phantoms.needle_artefacts import PENUMBRA
 from usguide.phantoms.needle_truth import needle_in_picture
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.render import WHITE_AMPLITUDE
@@ -249,6 +250,23 @@ def test_shadow_falls_along_the_beams_that_the_shaft_covers(scene):
     # Where the shaft has left the plane its shadow has gone with it.
     faded = echo_alone(with_needle(scene, shadow=0.6, drift=((0, 30.0, 0.0),)))[2]
     assert faded[:, round(column)].min() > 0.95
+
+
+def test_a_shadows_edge_gets_softer_with_depth_below_the_tip():
+    scene = with_needle(shadow=0.6)
+    grid, _, passes = echo_alone(scene)
+    tip_x, tip_z = scene.needle.tip_mm(0.0)
+
+    def width_mm(below_mm):
+        row = np.argmin(abs(grid.depth_mm[:, 0] - tip_z - below_mm))
+        near = abs(grid.x_mm[0] - tip_x) < 5
+        # From a fifth to four fifths of the shadow: 1.68 deviations of a Gaussian edge.
+        lit = (1 - passes[row, near]) / 0.6
+        return np.ptp(np.interp([-0.8, -0.2], -lit, grid.x_mm[0, near])) / 1.683
+
+    for below_mm in (4.0, 7.0):
+        expected = np.hypot(spread_of(None).lateral_at(tip_z + below_mm), PENUMBRA * below_mm)
+        assert width_mm(below_mm) == pytest.approx(expected, rel=0.1)
 
 
 def test_a_steep_needle_from_the_top_shadows_nothing_beside_itself():

@@ -9,9 +9,11 @@ from usguide.errors import InputError
 from usguide.intensity import log_decompress
 from usguide.phantoms import HandScene, NeedleScene, PhantomScene, render_phantom
 from usguide.phantoms.grid import beam_grid
-from usguide.phantoms.layouts import layout_of, placed, random_layout
+from usguide.phantoms.layout import Sheet
+from usguide.phantoms.layouts import joining, layout_of, placed, random_layout
 from usguide.phantoms.structures import bone_surface_mm, pleura_depth_mm
 from usguide.phantoms.sweep import STEP_MM, Elevated, speckle_weights
+from usguide.phantoms.tissue import build_tissue, run_into
 
 STILL = PhantomScene(
     shape=(160, 200), frame_rate_hz=4.0, duration_s=1.0, needle=None, injectate=None, motion_mm=0.0, decorrelation=0.0
@@ -159,3 +161,52 @@ def test_the_lung_slides_and_the_chest_wall_does_not():
 def test_the_usual_structures_are_without_pleura():
     assert "pleura" not in PhantomScene().structures
     assert beam_grid(PhantomScene()).shape[1] == 320
+
+
+def test_a_sheet_ends_where_it_meets_another():
+    flat = Sheet(depth_mm=10.0, slope_deg=0.0, strength=1.0, start_mm=-4.0, stop_mm=24.0)
+    steep = Sheet(depth_mm=13.0, slope_deg=45.0, strength=1.0, start_mm=0.0, stop_mm=20.0)
+    # They meet 3 mm left of the middle, at 7 mm.
+    joined = joining(steep, [flat], 10.0)
+    assert joined.stop_mm == 20.0
+    assert joined.start_mm == pytest.approx(7.0, abs=0.25)
+    assert joining(steep, [replace(flat, stop_mm=3.0)], 10.0) == steep
+
+
+def test_a_sheet_runs_into_another_and_along_it():
+    at = np.linspace(-20, 20, 401, dtype=np.float32)
+    other = Sheet(0.0, 0.0, 1.0, -30.0, 30.0)
+    sheet = Sheet(0.0, 45.0, 1.0, -5.0, 20.0)
+    bent = run_into(at, at.copy(), sheet, [(other, (np.zeros_like(at), 1.0, -30.0, 30.0))])
+    assert bent.min() > 0
+    assert bent[200] == pytest.approx(0.2, abs=1e-3)
+    assert bent[0] == pytest.approx(0, abs=0.01)
+    assert bent[-1] == pytest.approx(20, abs=0.01)
+
+
+def test_sheets_in_pieces_are_uneven_and_whole_ones_are_not():
+    def spread_db(broken):
+        sheets = (Sheet(10.0, 0.0, 0.6, -5.0, 45.0),)
+        layout = replace(layout_of(STILL), sheets=sheets, plane_strength=0.0, broken=broken)
+        scene = replace(STILL, structures=("fascia",), layout=layout, shape=(160, 320))
+        reflector = build_tissue(np.random.default_rng(3), beam_grid(scene), scene).reflector
+        along = 20 * np.log10(reflector.max(axis=0) + 1e-3)
+        return np.ptp(np.percentile(along, [10, 90]))
+
+    assert spread_db(0.0) < 16
+    assert spread_db(1.0) > spread_db(0.0) + 6
+
+
+def test_a_vessel_is_bright_only_where_it_is_hit_head_on():
+    def wall(layout):
+        scene = replace(STILL, structures=("vessel",), layout=replace(layout, vessel_mm=(12.0, 10.0, 3.0)))
+        grid = beam_grid(scene)
+        amplitude = build_tissue(np.random.default_rng(1), grid, scene).amplitude
+        r = np.hypot(grid.x_mm - 12.0, (grid.z_mm - 10.0) * 1.25)
+        ring, beside = abs(r - 3.2) < 0.5, np.broadcast_to(abs(grid.z_mm - 10.0) < 0.6, r.shape)
+        return amplitude[ring & beside].max(), amplitude[ring & ~beside].max(), np.median(amplitude[r < 1])
+
+    plain, random = layout_of(STILL), replace(layout_of(STILL), wall=0.1, lumen=0.2)
+    assert wall(random)[0] < wall(plain)[0] - 0.5
+    assert wall(random)[1] > wall(random)[0] + 0.3
+    assert wall(random)[2] == pytest.approx(4 * wall(plain)[2], rel=0.05)

@@ -1,11 +1,10 @@
-"""The anatomy suite: needles and injectate rendered onto real nerve-block stills, whose fasciae and bones distract."""
+"""The anatomy suite: needles and injectate rendered onto real stills and recordings, whose fasciae and bones distract."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from usguide import datasets
@@ -22,6 +21,7 @@ from usguide.bench.phantom_suite import (
 )
 from usguide.bench.sequences import Absent, Rendered, Sequence, Split, Suite
 from usguide.errors import UsguideError
+from usguide.io import open_source
 from usguide.phantoms import Background, anatomy_scene, picture_box
 
 STILLS = "nerve-block-anatomy"
@@ -48,6 +48,14 @@ NEEDLES = (
     Row("anatomy-16",  73,  "faint",    "right", "linear", "still", 0.0,     "lens",   "advance",  "plain"),
 )
 # fmt: on
+# A recording moves by itself, in plane and out of it: its needles need a hand that is still. (The spine phantom's has too few
+# lines that could be taken for a needle.)
+RECORDING = "BoneUltrasound_L14.igs.mha"
+ON_RECORDING = (
+    Row("anatomy-bone-1", 35, "normal", "left", "linear", "still", 0.0, "none", "advance", "plain"),
+    Row("anatomy-bone-2", 50, "easy", "right", "linear", "still", 0.0, "lens", "pause", "plain"),
+)
+MOVING = "plus"
 NEEDLE_FREE = tuple(
     (f"anatomy-free-{k:02d}", "still" if k % 2 else "slide", "left" if k % 4 < 2 else "right") for k in range(1, 9)
 )
@@ -55,43 +63,69 @@ QUICK = ("anatomy-04", "anatomy-05", "anatomy-free-02")
 
 
 def anatomy_suite(split: Split = "test", *, quick: bool = False) -> Suite:
-    """Return the anatomy suite, made of the stills of that split alone; `quick` is three of its sequences, shorter."""
-    absent = [Absent("needles on plus recordings", "not made yet: nerve-block stills are the only backdrops")]
-    try:
-        folder = datasets.path(STILLS)
-    except UsguideError as error:
-        return Suite("anatomy", (), (Absent(f"all of it, rendered onto {STILLS}", str(error)), *absent))
-    stills = [folder / f.path for f in datasets.files(STILLS, split=split, match="images/*")]
-    count = len(NEEDLES) + len(NEEDLE_FREE)
-    # Spread over the set: neighbouring numbers are neighbouring pictures.
-    chosen = [stills[k * len(stills) // count] for k in range(count)]
-    seed = TEST_SEED + 2000 if split == "test" else 201
-    found = []
-    for k, still in enumerate(chosen):
-        row = NEEDLES[k] if k < len(NEEDLES) else None
-        name = row.name if row else NEEDLE_FREE[k - len(NEEDLES)][0]
-        if quick and name not in QUICK:
-            continue
-        sequence = _sequence(k, still, seed + k, split, duration_s=2.5 if quick else 4.0)
-        found.append(replace(sequence, name=f"tune-{name}") if split == "tune" else sequence)
+    """Return the anatomy suite, made of the stills of that split alone; `quick` is three of its sequences, shorter.
+
+    The recording belongs to no split and is part of the test.
+    """
+    found, absent = _on_stills(split, quick=quick)
+    if split == "test" and not quick:
+        moving, missing = _on_recording(split)
+        found, absent = [*found, *moving], [*absent, *missing]
+    if split == "tune":
+        found = [replace(sequence, name=f"tune-{sequence.name}") for sequence in found]
     return Suite("anatomy", tuple(found), tuple(absent))
 
 
-def background_of(still: Path, split: Split) -> Background:
-    """Read a still, without its black border."""
-    pixels = np.asarray(cv2.imdecode(np.fromfile(still, np.uint8), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
-    x, y, w, h = picture_box(pixels)
-    spacing = next(f.spacing_mm for f in datasets.files(STILLS) if f.path.endswith(f"images/{still.name}"))
-    if spacing is None:
-        raise AssertionError(f"{still.name}: its spacing is in the registry")
-    return Background(pixels[None, y : y + h, x : x + w], spacing, name=f"{STILLS}/{still.name}", split=split)
+def _on_stills(split: Split, *, quick: bool) -> tuple[list[Sequence], list[Absent]]:
+    try:
+        folder = datasets.path(STILLS)
+    except UsguideError as error:
+        return [], [Absent(f"needles rendered onto {STILLS}", str(error))]
+    stills = [folder / f.path for f in datasets.files(STILLS, split=split, match="images/*")]
+    rows: list[tuple[str, str, str, Row | None]] = [(row.name, row.hand, row.side, row) for row in NEEDLES]
+    rows += [(name, hand, side, None) for name, hand, side in NEEDLE_FREE]
+    seed, duration_s = TEST_SEED + 2000 if split == "test" else 201, 2.5 if quick else 4.0
+    found = []
+    for k, (name, hand, side, row) in enumerate(rows):
+        # Spread over the set: neighbouring numbers are neighbouring pictures.
+        still = stills[k * len(stills) // len(rows)]
+        if not quick or name in QUICK:
+            found.append(_sequence(name, hand, side, row, still, seed + k, split, duration_s=duration_s))
+    return found, []
 
 
-def _sequence(k: int, still: Path, seed: int, split: Split, *, duration_s: float) -> Sequence:
+def _on_recording(split: Split) -> tuple[list[Sequence], list[Absent]]:
+    try:
+        folder = datasets.path(MOVING)
+    except UsguideError as error:
+        return [], [Absent(f"needles rendered onto {MOVING}", str(error))]
+    return [
+        _sequence(row.name, row.hand, row.side, row, folder / RECORDING, TEST_SEED + 2100 + k, split, duration_s=4.0)
+        for k, row in enumerate(ON_RECORDING)
+    ], []
+
+
+def background_of(path: Path, split: Split) -> Background:
+    """Read a still without its black border, or a recording's region."""
+    name = MOVING if path.suffix == ".mha" else STILLS
+    known = next(f for f in datasets.files(name) if f.path.endswith(path.name))
+    if known.spacing_mm is None:
+        raise AssertionError(f"{path.name}: its spacing is in the registry")
+    with open_source(path, spacing_mm=known.spacing_mm) as source:
+        frames = np.stack([frame.pixels for frame in source])
+        rate = source.info.frame_rate_hz
+    if frames.ndim == 4:
+        frames = frames.max(axis=-1)
+    x, y, w, h = known.region_px or picture_box(frames[0])
+    kept = np.ascontiguousarray(frames[:, y : y + h, x : x + w])
+    return Background(kept, known.spacing_mm, name=f"{name}/{path.name}", split=split, frame_rate_hz=rate or RATE_HZ)
+
+
+def _sequence(
+    name: str, hand: str, side: str, row: Row | None, still: Path, seed: int, split: Split, *, duration_s: float
+) -> Sequence:
     rng = np.random.default_rng([seed, 77])
     background = background_of(still, split)
-    row = NEEDLES[k] if k < len(NEEDLES) else None
-    name, hand, side = (row.name, row.hand, row.side) if row else NEEDLE_FREE[k - len(NEEDLES)]
     scene = anatomy_scene(
         background,
         spacing_mm=MM_PER_PX,

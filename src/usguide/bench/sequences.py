@@ -29,7 +29,7 @@ class Rendered:
     seed : int
         1000 and more for tests, less for tuning.
     still : Path, optional
-        Needle-free picture to render onto, in place of rendered tissue.
+        Needle-free picture or recording to render onto, in place of rendered tissue.
     still_spacing_mm : (float, float), optional
         Axial and lateral mm per px of that picture.
     visibility_db : float, optional

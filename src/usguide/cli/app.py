@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from usguide import __version__
-from usguide.cli.parsing import parse_numbers, parse_range, parse_region, parse_spacing
+from usguide.cli.parsing import one_spacing, parse_numbers, parse_range, parse_region, parse_spacing, parse_two_points
 
 NOTICE = "Research use only: not a medical device."
 
@@ -29,7 +29,16 @@ Depth = Annotated[
     float | None, typer.Option("--depth-mm", metavar="D", help="height of the region in mm, in place of the spacing")
 ]
 Roi = Annotated[
-    str | None, typer.Option("--roi", metavar="X,Y,W,H", help="the ultrasound image within each frame, in px")
+    str | None,
+    typer.Option("--roi", metavar="X,Y,W,H|auto", help="the ultrasound image within each frame, in px; or find it"),
+]
+TwoPoints = Annotated[
+    str | None,
+    typer.Option(
+        "--two-points",
+        metavar="X1,Y1:X2,Y2=MM",
+        help="spacing from two points in px, as ticks of a ruler, and their distance; pixels are taken for square",
+    ),
 ]
 Rate = Annotated[float | None, typer.Option("--frame-rate", metavar="HZ", help="replaces the recording's own times")]
 Scale = Annotated[float | None, typer.Option("--full-scale", metavar="V", help="white, for floating-point pixels")]
@@ -82,6 +91,7 @@ def track(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="folder for the results")],
     spacing: Spacing = None,
     depth_mm: Depth = None,
+    two_points: TwoPoints = None,
     roi: Roi = None,
     entry: Annotated[
         Literal["left", "right", "top", "any"] | None, typer.Option("--entry", help="edge where the shaft comes in")
@@ -116,7 +126,7 @@ def track(
     options = TrackOptions(
         inputs=tuple(inputs),
         out=out,
-        spacing_mm=parse_spacing(spacing),
+        spacing_mm=one_spacing(parse_spacing(spacing), parse_two_points(two_points), depth_mm),
         depth_mm=depth_mm,
         region=parse_region(roi),
         entry=entry,
@@ -137,28 +147,51 @@ def track(
         raise typer.Exit(code)
 
 
-@app.command(epilog=f"Example:\n\nusguide info scan.mp4 --roi 368,111,647,590\n\n{NOTICE}")
+@app.command(
+    epilog="Examples:\n\nusguide info scan.mp4 --picture info.png\n\n"
+    "usguide info scan.mp4 --roi auto --two-points 780,60:780,560=40 --remember\n\n"
+    f"{NOTICE}"
+)
 def info(
     source: Annotated[list[str], typer.Argument(metavar="INPUT...", show_default=False)],
     spacing: Spacing = None,
     depth_mm: Depth = None,
+    two_points: TwoPoints = None,
+    click: Annotated[
+        float | None, typer.Option("--click", metavar="MM", help="spacing from two clicks on the picture, MM apart")
+    ] = None,
     roi: Roi = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="FILE.png", help="draw the first frame with region, fan and grid"),
+    ] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="use this region and spacing for this file from now on")
+    ] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="remember nothing of this file any more")] = False,
     frame_rate: Rate = None,
     full_scale: Scale = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what is in a recording and what is missing: frames, size, spacing and its origin, region, times."""
-    from usguide.cli.info import run_info  # noqa: PLC0415
+    """Tell what is in a recording and what is missing: frames, size, spacing and its origin, region, times.
 
-    run_info(
-        source,
-        spacing_mm=parse_spacing(spacing),
+    It also looks for the ultrasound image within the frames, and shows what --roi auto would take.
+    """
+    from usguide.cli.info import InfoOptions, run_info  # noqa: PLC0415
+
+    options = InfoOptions(
+        spacing_mm=one_spacing(parse_spacing(spacing), parse_two_points(two_points), depth_mm, click),
         depth_mm=depth_mm,
         region=parse_region(roi),
         frame_rate_hz=frame_rate,
         full_scale=full_scale,
         as_json=as_json,
+        picture=picture,
+        click_mm=click,
+        remember=remember,
+        forget=forget,
     )
+    run_info(source, options)
 
 
 @app.command(

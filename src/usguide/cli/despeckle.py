@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from usguide import filters
 from usguide.cli.console import console, frame_progress, silence_opencv
+from usguide.cli.memory import RegionOption, open_remembered
 from usguide.errors import FormatError, InputError
 from usguide.intensity import to_grey
-from usguide.io import Source, open_source
+from usguide.io import Source
 from usguide.io.pictures import PICTURE_SUFFIXES
 from usguide.io.sequence import METAIMAGE_SUFFIXES
 from usguide.io.sinks import OverlayVideo
@@ -45,7 +46,7 @@ def run_despeckle(
     out: Path | None,
     method: str | None,
     options: list[str],
-    region: tuple[int, int, int, int] | None,
+    region: RegionOption,
     full_scale: float | None,
     *,
     quiet: bool,
@@ -56,13 +57,15 @@ def run_despeckle(
     chosen = _parse_options(options)
     silence_opencv()
     filters.despeckle(np.zeros((16, 16), np.uint8), method=method, **chosen)  # a mistake in the options shows here
-    with open_source(inputs, region=region, full_scale=full_scale, require_spacing=False) as source:
+    with open_remembered(inputs, region=region, full_scale=full_scale, require_spacing=False) as source:
         known = source.info.geometry is not None
         if source.info.kind == "camera":
             raise InputError(f"{source.info.name}: expected a recording, got a camera; record it first")
     # Filters work in px: where the spacing is unknown a stand-in lets frames be made, and none is written.
     with (
-        open_source(inputs, region=region, full_scale=full_scale, spacing_mm=None if known else 1.0) as source,
+        open_remembered(
+            inputs, region=region, full_scale=full_scale, spacing_mm=None if known else (1.0, 1.0)
+        ) as source,
         frame_progress(source.info.frame_count, quiet=quiet) as progress,
     ):
         chosen_method = " ".join([method or filters.RECOMMENDED_METHOD, *options])

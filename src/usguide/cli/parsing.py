@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from usguide.errors import InputError
+
+MIN_APART_PX = 10
+"""A click is a px or two off: closer points give no spacing."""
 
 
 def parse_numbers(text: str | None, count: int, option: str, form: str) -> tuple[float, ...] | None:
@@ -33,15 +37,61 @@ def parse_spacing(text: str | None) -> tuple[float, float] | None:
     return None if pair is None else (pair[0], pair[1])
 
 
-def parse_region(text: str | None) -> tuple[int, int, int, int] | None:
-    """Parse ``X,Y,W,H`` in whole px."""
-    box = parse_numbers(text, 4, "--roi", "X,Y,W,H in px, as 368,111,647,590")
+def parse_region(text: str | None) -> tuple[int, int, int, int] | Literal["auto"] | None:
+    """Parse ``X,Y,W,H`` in whole px, or ``auto``."""
+    if text is not None and text.strip().lower() == "auto":
+        return "auto"
+    box = parse_numbers(text, 4, "--roi", "X,Y,W,H in px, as 368,111,647,590, or auto")
     if box is None:
         return None
     if any(v != int(v) for v in box):
         raise InputError(f"--roi: expected whole numbers of px, got {text!r}")
     x, y, w, h = (int(v) for v in box)
     return x, y, w, h
+
+
+def parse_two_points(text: str | None) -> tuple[float, float] | None:
+    """Parse ``X1,Y1:X2,Y2=MM``, two points in px and their distance, into (axial, lateral) mm per px, which are equal.
+
+    A screen shows square pixels: what is measured along one direction holds for the other.
+    """
+    if text is None:
+        return None
+    form = "X1,Y1:X2,Y2=MM, as 780,60:780,560=40"
+    points, equals, distance = text.partition("=")
+    first, colon, second = points.partition(":")
+    if not (equals and colon):
+        raise InputError(f"--two-points: expected {form}, got {text!r}")
+    numbers = parse_numbers(f"{first},{second},{distance}", 5, "--two-points", form) or (0.0,) * 5
+    spacing = spacing_between((numbers[0], numbers[1]), (numbers[2], numbers[3]), numbers[4])
+    return spacing, spacing
+
+
+def one_spacing(
+    spacing_mm: tuple[float, float] | None, two_points_mm: tuple[float, float] | None, *others: float | None
+) -> tuple[float, float] | None:
+    """Return the spacing that was stated, in whichever of the ways; not in two of them."""
+    ways = sum(v is not None for v in (spacing_mm, two_points_mm, *others))
+    if ways > 1:
+        raise InputError("spacing: expected one of --spacing-mm, --depth-mm, --two-points and --click, got several")
+    return spacing_mm or two_points_mm
+
+
+def spacing_between(a: tuple[float, float], b: tuple[float, float], distance_mm: float) -> float:
+    """Return mm per px from two points in px and the distance between them.
+
+    Raises
+    ------
+    InputError
+        The points are less than 10 px apart, which no ruler is read from, or the distance is not above 0.
+    """
+    apart = math.dist(a, b)
+    if apart < MIN_APART_PX or distance_mm <= 0:
+        raise InputError(
+            f"two points: expected at least {MIN_APART_PX} px and more than 0 mm between them, got {apart:.1f} px and"
+            f" {distance_mm:g} mm; take ticks of the ruler that are far apart"
+        )
+    return distance_mm / apart
 
 
 def parse_range(text: str | None, option: str) -> tuple[float, float] | None:

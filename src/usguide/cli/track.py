@@ -14,8 +14,9 @@ from usguide.cli import INTERRUPTED
 from usguide.cli.console import frame_progress, print_report, silence_opencv
 from usguide.cli.frames import run_frames
 from usguide.cli.interrupt import StopRequest
+from usguide.cli.memory import RegionOption, open_remembered, suggest_region
 from usguide.errors import FormatError, InputError, UsguideError
-from usguide.io import Source, open_source
+from usguide.io import Source
 from usguide.io.pictures import natural_key
 from usguide.io.sinks import CsvSink, JsonlSink, OverlayPictures, OverlayVideo, RunFolder, RunSummary, Sink
 from usguide.io.sinks.folder import FILES, PICTURES
@@ -33,7 +34,7 @@ class TrackOptions:
     out: Path
     spacing_mm: tuple[float, float] | None
     depth_mm: float | None
-    region: tuple[int, int, int, int] | None
+    region: RegionOption
     entry: EntrySide | None
     angle_deg: tuple[float, float] | None
     preset: str | None
@@ -63,7 +64,7 @@ def run_track(options: TrackOptions) -> int:
     silence_opencv()
     # A shell lists frame10 before frame2; pictures of one recording are put in natural order.
     inputs = list(options.inputs) if options.stills else sorted(options.inputs, key=lambda p: natural_key(Path(p)))
-    with open_source(
+    with open_remembered(
         inputs,
         spacing_mm=options.spacing_mm,
         depth_mm=options.depth_mm,
@@ -72,6 +73,8 @@ def run_track(options: TrackOptions) -> int:
         full_scale=options.full_scale,
         stills=options.stills,
     ) as source:
+        if options.region is None:
+            suggest_region(source, inputs, full_scale=options.full_scale, stills=options.stills)
         pipeline = GuidancePipeline(prior, settings)
         pipeline.set_target(options.target_mm)
         warmup()  # after all that can be wrong: a mistake is told at once

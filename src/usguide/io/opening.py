@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from usguide.io.dicom import DicomSource
 from usguide.io.dicom_file import DICOM_SUFFIXES, is_dicom
 from usguide.io.options import SourceOptions
 from usguide.io.pictures import PICTURE_SUFFIXES, PictureSource, is_picture, natural_key, refuse_pages
+from usguide.io.regions import find_in, in_words, is_whole, take_found
 from usguide.io.sequence import SEQUENCE_SUFFIXES, open_sequence
-from usguide.io.source import Source
+from usguide.io.source import BaseSource, Source
 from usguide.io.video import VIDEO_SUFFIXES, CameraSource, VideoSource
 
 _KNOWN = " ".join((*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, *DICOM_SUFFIXES, *SEQUENCE_SUFFIXES, ".npy", ".npz"))
@@ -28,7 +30,7 @@ def open_source(
     *,
     spacing_mm: float | tuple[float, float] | None = None,
     depth_mm: float | None = None,
-    region: tuple[int, int, int, int] | None = None,
+    region: tuple[int, int, int, int] | Literal["auto"] | None = None,
     frame_rate_hz: float | None = None,
     full_scale: float | None = None,
     stills: bool = False,
@@ -46,8 +48,10 @@ def open_source(
         mm per px, or (axial, lateral).
     depth_mm : float, optional
         Height of the region in mm, in place of the spacing.
-    region : (int, int, int, int), optional
-        ``x, y, width, height`` in px of the ultrasound image within each frame.
+    region : (int, int, int, int) or "auto", optional
+        ``x, y, width, height`` in px of the ultrasound image within each frame. ``"auto"`` finds it in the first seconds
+        where the recording states none, or the whole frame; where nothing is found for sure a note says so and the whole
+        frame is used. With `stills` it is found in each picture.
     frame_rate_hz : float, optional
         Replaces the recording's own times.
     full_scale : float, optional
@@ -82,12 +86,35 @@ def open_source(
         timestamps_s=timestamps_s,
     )
     try:
-        return _open(source, options)
+        return _open_and_find(source, options) if options.find_region else _open(source, options)
     except UsguideError:
         raise
     except OSError as error:
         # Rights, a name that is too long, a drive that went away: the system's words, in one line.
         raise FormatError(f"{source}: expected something that can be read, got: {error.strerror or error}") from None
+
+
+def _open_and_find(source: Any, options: SourceOptions) -> Source:
+    """Look at the first frames of a source of their own, so that none is lost, then open with what was found."""
+    if isinstance(source, str) and source.startswith("camera:"):
+        raise InputError(
+            f"{source}: expected a region in px for a camera, got 'auto'; state it, or record and use info"
+        )
+    if options.stills:
+        return _open(source, options)
+    with _open(source, replace(options, spacing_mm=(1.0, 1.0), depth_mm=None, find_region=False)) as first:
+        stated, shape = first.info.region, first.info.shape
+        found = find_in(first) if is_whole(stated, shape) else None
+    if found is None or not found.trusted:
+        opened = _open(source, options)
+        if isinstance(opened, BaseSource) and is_whole(stated, shape):
+            guess = f"looks like {in_words(found)}, but not surely" if found else "nothing looks like one"
+            opened.note(f"region: {guess}; the whole frame is used: state --roi X,Y,W,H")
+        return opened
+    opened = _open(source, replace(options, region=found.box))
+    if isinstance(opened, BaseSource):
+        take_found(opened, found)
+    return opened
 
 
 def _open(source: Any, options: SourceOptions) -> Source:

@@ -31,6 +31,8 @@ class SourceOptions:
     stills: bool = False
     require_spacing: bool = True
     timestamps_s: tuple[float, ...] | None = None
+    find_region: bool = False
+    """Whether the region is to be found where the recording does not state it."""
 
     @classmethod
     def checked(
@@ -56,15 +58,17 @@ class SourceOptions:
             raise InputError("spacing: expected spacing_mm or depth_mm, got both; give one")
         if timestamps_s is not None and frame_rate_hz is not None:
             raise InputError("times: expected timestamps_s or frame_rate_hz, got both; give one")
+        auto = isinstance(region, str) and region == "auto"
         return cls(
             None if spacing_mm is None else _spacing(spacing_mm),
             None if depth_mm is None else validate_positive(depth_mm, name="depth_mm"),
-            None if region is None else _box(region),
+            None if region is None or auto else _box(region),
             None if frame_rate_hz is None else validate_positive(frame_rate_hz, name="frame_rate_hz"),
             None if full_scale is None else validate_positive(full_scale, name="full_scale"),
             stills,
             require_spacing,
             None if timestamps_s is None else _times(timestamps_s),
+            auto,
         )
 
     def geometry_for(
@@ -112,7 +116,7 @@ def _box(region: Any) -> Region:
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole or x < 0 or y < 0 or w < 1 or h < 1:
-        raise InputError(f"region: expected x, y, width, height in whole px of the frame, got {region!r}")
+        raise InputError(f"region: expected x, y, width, height in whole px of the frame, or 'auto', got {region!r}")
     return x, y, w, h
 
 

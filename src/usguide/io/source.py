@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from usguide.errors import InputError, InvalidFrameError
 from usguide.geometry import ImageGeometry
 from usguide.io.options import Region, SourceOptions
+from usguide.region import find_region
 from usguide.types import Frame
 
 if TYPE_CHECKING:
@@ -142,6 +143,10 @@ class BaseSource:
         try:
             check_size(pixels)
             geometry, region = self.info.geometry, self.info.region
+            if self.options.stills and self.options.find_region:
+                # Unrelated pictures come from different screens.
+                found = find_region(pixels, full_scale=self.options.full_scale)
+                region = found.box if found is not None and found.trusted else None
             if geometry is not None and self.options.stills and self.options.depth_mm is not None:
                 # Unrelated pictures of different heights show the same depth at different spacings.
                 geometry, _ = self.options.geometry_for((pixels.shape[0], pixels.shape[1]), region)
@@ -180,7 +185,9 @@ def missing_of(geometry: ImageGeometry | None, region: Region | None, *, times_k
     if not times_known:
         words.append(f"frame rate: {ASSUMED_RATE_HZ:g} Hz is assumed; state --frame-rate")
     if region is None:
-        words.append("region: the whole frame is used; state --roi if a user interface surrounds the picture")
+        words.append(
+            "region: the whole frame is used; state --roi, or --roi auto, if a user interface surrounds the picture"
+        )
     return tuple(words)
 
 

@@ -80,6 +80,14 @@ class Layout:
         How unequal the beams' contact is; 1 is the reference's.
     loss_db_per_mm : float
         Attenuation on top of the scene's.
+    broken : float
+        How far sheets fall into pieces of 3 to 15 mm, which join and do not cross; 0 is the reference's, whole ones.
+    streaks : float
+        Amplitude of short bright streaks in all the tissue.
+    wall : float
+        Share of the vessel's wall that is seen from any side; the rest only where the beam meets it head on.
+    lumen : float
+        What the vessel's lumen leaves of the tissue's amplitude.
     """
 
     sheets: tuple[Sheet, ...]
@@ -97,6 +105,10 @@ class Layout:
     uneven: float = 1.0
     shading: float = 1.0
     loss_db_per_mm: float = 0.0
+    broken: float = 0.0
+    streaks: float = 0.0
+    wall: float = 1.0
+    lumen: float = 0.05
 
     def at(self, elevation_mm: float) -> Layout:
         """Return what a plane at this elevation cuts; at 0 the layout itself."""

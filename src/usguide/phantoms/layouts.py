@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,6 +26,8 @@ _SHEETS = (
 _LAYERS = (0.9, 0.40, 0.55, 0.36, 0.62, 0.5)
 # Top and bottom (share of the height), direction of the fibres, sparseness of the streaks.
 _MUSCLES = ((0.16, 0.28, -3.0, 1.5), (0.27, 0.55, 9.0, 1.35), (0.53, 0.9, -7.0, 1.5))
+BRIGHT_MM = 12.0
+"""Least length of the three bright sheets that a random layout has, as far as they were drawn that long."""
 _RANDOM = 61
 """Key of the generator for layouts, apart from the one for speckle."""
 
@@ -85,6 +88,10 @@ def random_layout(scene: PhantomScene, seed: int) -> Layout:
         uneven=rng.uniform(0.8, 1.5),
         shading=rng.uniform(0.7, 2.2),
         loss_db_per_mm=rng.uniform(0.0, 9.0) / height,
+        broken=rng.uniform(0.7, 1.0),
+        streaks=rng.uniform(0.5, 1.4),
+        wall=rng.uniform(0.1, 0.3),
+        lumen=rng.uniform(0.07, 0.2),
     )
 
 
@@ -97,7 +104,7 @@ def _sheets(rng: np.random.Generator, scene: PhantomScene, floor_mm: float) -> t
     steep = float(np.clip(scene.needle.angle_deg if scene.needle else rng.uniform(10, 60), 8, 25))
     # Layers run much the same way; a few septa do not.
     tilt = rng.uniform(-12, 12)
-    sheets = []
+    sheets: list[Sheet] = []
     for k, depth in enumerate(depths):
         bright = k < 3
         own = rng.normal(0.6 * tilt if bright else tilt, 5) if bright or rng.uniform() < 0.7 else rng.uniform(-25, 25)
@@ -114,8 +121,30 @@ def _sheets(rng: np.random.Generator, scene: PhantomScene, floor_mm: float) -> t
             # It is its own middle that lies at the depth drawn.
             depth_mid -= math.tan(math.radians(slope)) * (0.5 * (start + stop) - 0.5 * width)
         curve = rng.normal(0, 0.006)
-        sheets.append(Sheet(depth_mid, slope, strength, start, stop, curve, rng.uniform(-0.27, 0.27)))
+        whole = Sheet(depth_mid, slope, strength, start, stop, curve, rng.uniform(-0.27, 0.27))
+        joined = joining(whole, sheets, 0.5 * width)
+        # A bright one stays whole where too little of it would be left in the picture.
+        short = bright and min(joined.stop_mm, width) - max(joined.start_mm, 0) < BRIGHT_MM
+        sheets.append(whole if short else joined)
     return tuple(sheets)
+
+
+def joining(sheet: Sheet, others: list[Sheet], middle_mm: float) -> Sheet:
+    """Keep the longest stretch of a sheet that crosses no other: it ends where it meets one."""
+    at = np.arange(sheet.start_mm, sheet.stop_mm, 0.25)
+    line = sheet.line_mm(at, middle_mm)
+    cuts = {0, at.size - 1}
+    for other in others:
+        away = line - other.line_mm(at, middle_mm)
+        there = (at > other.start_mm - 2) & (at < other.stop_mm + 2)
+        cuts.update((1 + np.flatnonzero(((away[1:] > 0) != (away[:-1] > 0)) & there[1:])).tolist())
+    edges = sorted(cuts)
+    first, last = max(pairwise(edges), key=lambda pair: pair[1] - pair[0])
+    return replace(
+        sheet,
+        start_mm=sheet.start_mm if first == 0 else float(at[first]),
+        stop_mm=sheet.stop_mm if last == at.size - 1 else float(at[last]),
+    )
 
 
 def _muscles(

@@ -19,6 +19,8 @@ from usguide.phantoms.speckle import PointSpread
 FOG_MM = 8.0
 COMET_MM = 2.5
 ARC_MM = 1.2
+PENUMBRA = 0.12
+"""Deviation of a shadow's edge for each mm below what casts it: of an aperture of about a third of that depth."""
 GHOST_WIDTH_MM = 0.3
 """A grating lobe's pulse is longer than the main lobe's."""
 GHOST_SPREAD_DEG = 2.0
@@ -77,7 +79,11 @@ def struck_beams(grid: Grid, psf: PointSpread, pose: NeedlePose, along: F32, bel
     incidence = pose.direction_rad(along_hit) + grid.tilt_rad[0]
     # A shadow falls along the beams: it ends at the one that meets the tip, and starts where the shaft comes in.
     towards_tip = np.where(np.cos(incidence) < 0, -1, 1) * (beam_of(grid, pose.point_mm(pose.length_mm)) - beams)
-    widths = psf.lateral_at(grid.depth_mm[rows]).astype(np.float32)
+    from_x, from_z = elements_mm(grid)
+    tip_x, tip_z = pose.point_mm(pose.length_mm)
+    past_tip = np.maximum(grid.depth_mm[rows] - np.min(np.hypot(tip_x - from_x, tip_z - from_z)), 0)
+    # Below the tip, part of the aperture still sees past it: a shadow's edge gets softer with depth.
+    widths = np.hypot(psf.lateral_at(grid.depth_mm[rows]), PENUMBRA * past_tip).astype(np.float32)
     before_tip = ndtr((towards_tip * grid.pitch_mm[rows, None]).astype(np.float32) / widths)
     covered = ndtr((below[rows] - np.float32(0.3)) / np.float32(0.3)) * before_tip * ndtr(-below[:1] / np.float32(0.3))
     return StruckBeams(

@@ -95,7 +95,7 @@ class NeedleScene:
     drift: tuple[tuple[float, float, float], ...] = ()
     bevel: str = "up"
     reverberation: float = 0.1112
-    haze: float = 0.06
+    haze: float = 0.1
     ring_down: float = 0.0
     comet_tail: float = 0.0
     side_lobes: float = 0.06

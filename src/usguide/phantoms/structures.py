@@ -80,12 +80,13 @@ def add_vessel(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, refl
     radius = vr * (1 + 0.05 * np.sin(2 * around + phase[0]) + 0.03 * np.sin(3 * around + phase[1]))
     r = np.hypot(dx, dz)
     wall = np.exp(-0.5 * ((r - radius - 0.15) / 0.13) ** 2)
-    amplitude += (0.9 * wall).astype(np.float32)
-    lumen = _soft((radius - r).astype(np.float32), 0.06)
-    amplitude *= 1 - 0.95 * lumen
-    reflector *= 1 - lumen
+    layout = layout_of(scene)
     head_on = np.abs(np.sin(around)) ** 6
     uneven = np.exp(0.3 * noise_at(rng, grid.x_mm, grid.z_mm, (1.0, 1.0)))
+    amplitude += (0.9 * wall * (layout.wall + (1 - layout.wall) * head_on * uneven)).astype(np.float32)
+    lumen = _soft((radius - r).astype(np.float32), 0.06)
+    amplitude *= 1 - (1 - layout.lumen) * lumen
+    reflector *= 1 - lumen
     line = np.exp(-0.5 * ((r - radius - 0.1) / 0.07) ** 2)
     reflector += (0.9 * scene.fascia_brightness * head_on * uneven * line).astype(np.float32)
     return vessel_outline_mm(scene, phase)
@@ -128,7 +129,8 @@ def add_bone(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflec
     if layout_of(scene).bone_mm:
         # Steps and flanks reflect away from the probe, but bone is rough: part of it comes back from any side.
         slope = (bone_surface_mm(grid.x_mm + np.float32(0.5), scene) - bone) / 0.5
-        uneven = uneven * (0.25 + 0.75 * np.exp(-((np.degrees(np.arctan(slope) + grid.tilt_rad) / 25.0) ** 2)))
+        uneven = uneven * (0.15 + 0.85 * np.exp(-((np.degrees(np.arctan(slope) + grid.tilt_rad) / 15.0) ** 2)))
+        uneven *= np.exp(0.4 * noise_along(rng, grid.x_mm, 6.0) - 0.3)
     below = grid.z_mm - bone
     surface = np.exp(-0.5 * (below / 0.12) ** 2) + 0.35 * np.exp(-np.maximum(below, 0) / 0.35) * (below > 0)
     reflector *= 1 - _soft(np.broadcast_to(below, grid.shape).astype(np.float32), 0.1)

@@ -28,6 +28,10 @@ from usguide.phantoms.structures import (
 __all__ = ["Grid", "PointSpread", "Tissue", "build_tissue", "convolve", "mirror_echo", "speckle"]
 
 
+JOIN_MM = 3.0
+"""Sheets keep apart this far beyond their ends, which are blurred."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tissue:
     """What a grid's beams meet at rest.
@@ -136,7 +140,7 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
     sheets, layout = _sheets(scene), layout_of(scene)
     # Position along the picture, sampled finely: curves are drawn in it and looked up at each sample.
     at = np.linspace(float(x.min()), float(x.max()), 1200, dtype=np.float32)
-    curves = []
+    curves: list[tuple[F32, float, float, float]] = []
     for k, sheet in enumerate(sheets):
         wave = 0.4 * noise_along(rng, at, 6.0) + 0.06 * noise_along(rng, at, 1.1)
         if k == len(layout.sheets):
@@ -146,6 +150,8 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
         crosses = sheet.start_mm < 0 and sheet.stop_mm > width
         start, stop = (-math.inf, math.inf) if crosses else (sheet.start_mm, sheet.stop_mm)
         curve = sheet.line_mm(at, 0.5 * width) + wave
+        if layout.broken > 0:
+            curve = run_into(at, curve, sheet, list(zip(sheets, curves, strict=False)))
         curves.append((curve.astype(np.float32), sheet.strength, start, stop))
     crossing = sorted((c for c, _, a, _ in curves if a == -math.inf), key=lambda c: float(c.mean()))
     layer = np.full(grid.shape, layout.layers[0], np.float32)
@@ -153,23 +159,63 @@ def _add_fascia(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, ref
         layer = np.where(z > np.interp(x, at, curve), np.float32(value), layer)
     amplitude *= layer
     for curve, strength, start, stop in curves:
-        ends = 1 / (1 + np.exp(-np.clip((at - start) / 0.6, -40, 40)))
-        ends /= 1 + np.exp(np.clip((at - stop) / 0.6, -40, 40))
+        blurred = 0.6 + 1.2 * layout.broken
+        ends = 1 / (1 + np.exp(-np.clip((at - start) / blurred, -40, 40)))
+        ends /= 1 + np.exp(np.clip((at - stop) / blurred, -40, 40))
         for strand in range(3):
             # Strands part and join; each is thin, uneven and broken in its own way.
-            offset = 0.28 * strand - 0.28 + 0.22 * noise_along(rng, at, 4.0)
+            offset = (0.28 * strand - 0.28 + 0.22 * noise_along(rng, at, 4.0)) * (1 + 0.8 * layout.broken)
             line = curve + (offset if strand != 1 else 0)
             slope_deg = np.degrees(np.arctan(np.gradient(line, at)))
             tilt = np.degrees(np.broadcast_to(grid.tilt_rad, grid.shape)) if grid.sector else np.float32(0)
             uneven = np.exp(layout.uneven * (0.55 * noise_along(rng, at, 2.5) + 0.3 * noise_along(rng, at, 0.5)))
             present = np.clip(0.8 + 0.8 * noise_along(rng, at, 4.5), 0.0, 1.0) if strand != 1 else np.float32(1)
             force = strength * (1.0 if strand == 1 else 0.45) * ends * uneven * present
-            profile = np.exp(-0.5 * ((z - np.interp(x, at, line)) / 0.06) ** 2)
+            thick = np.float32(0.06)
+            if layout.broken > 0:
+                force *= _pieces(rng, at, layout.broken, strength)
+                thick = np.interp(x, at, 0.07 * np.exp(0.35 * noise_along(rng, at, 2.0)))
+            profile = np.exp(-0.5 * ((z - np.interp(x, at, line)) / thick) ** 2)
             # A beam that is tilted meets a sheet of that slope head on.
             law = specular_law(np.interp(x, at, slope_deg) + tilt)
             sheet = (np.interp(x, at, force) * profile).astype(np.float32)
             reflector += np.float32(1.9 * scene.fascia_brightness) * law * sheet
             amplitude += np.float32(0.12 * scene.fascia_brightness) * sheet
+    if layout.streaks > 0:
+        _add_streaks(rng, grid, layout.streaks, reflector)
+
+
+def run_into(at: F32, curve: F32, sheet: Sheet, others: list[tuple[Sheet, tuple[F32, float, float, float]]]) -> F32:
+    """Bend a sheet so that it runs into those before it and along them, where it would cross them."""
+    own = (at > sheet.start_mm) & (at < sheet.stop_mm)
+    for _, (other, _, start, stop) in others:
+        there = (at > start - JOIN_MM) & (at < stop + JOIN_MM)
+        if not (own & there).any():
+            continue
+        away = curve - other
+        side = np.sign(np.mean(away[own & there]))
+        kept = 0.5 * (side * away + np.sqrt(away**2 + 0.16))
+        curve = np.where(there, other + side * kept, curve)
+    return curve
+
+
+def _pieces(rng: Draws, at: F32, broken: float, strength: float) -> F32:
+    """Amplitude of a strand in pieces of 3 to 15 mm with blurred ends. Strong ones thin out between, weak ones end."""
+    there = 1 / (1 + np.exp(-(noise_along(rng, at, 3.0) + 0.35) / 0.3))
+    most, least = (1.05, 0.25) if strength > 0.75 else (0.75, 0.02)
+    slow = np.exp(0.55 * broken * noise_along(rng, at, 7.0))
+    return np.asarray(most * slow * (1 - broken * (1 - least) * (1 - there)), np.float32)
+
+
+def _add_streaks(rng: Draws, grid: Grid, strong: float, reflector: F32) -> None:
+    """Lay connective tissue everywhere: bright specks and streaks of 2 to 6 mm, nearly level, in clusters."""
+    x, z = np.broadcast_to(grid.x_mm, grid.shape), np.broadcast_to(grid.z_mm, grid.shape)
+    crowd = noise_at(rng, x, z, (8.0, 3.0))
+    for turn_deg, long_mm in zip(rng.uniform(-8, 8, 2), (0.7, 1.8), strict=True):
+        # Their direction wanders from place to place by some degrees.
+        v = z - math.tan(math.radians(turn_deg)) * x + 0.6 * noise_at(rng, x, z, (5.0, 4.0))
+        streaks = noise_at(rng, x, v, (long_mm, 0.07)) + 0.5 * crowd - np.float32(1.6)
+        reflector += np.float32(strong * 3.0) * np.maximum(streaks, 0) ** 1.5
 
 
 def _add_striation(rng: Draws, grid: Grid, scene: PhantomScene, amplitude: F32, reflector: F32) -> None:

@@ -35,13 +35,12 @@ def _power_of_two(typing_context: Any, n: Any) -> Any:  # noqa: ARG001  (Numba's
 def exp_negative(x: np.float32) -> np.float32:
     """Return exp(x) for x <= 0, to 3e-7 of its value; from -69 on it stays at 1e-30, so that no product is denormal."""
     y = max(x * np.float32(1.4426950408889634), np.float32(-100))
-    n = np.float32(np.floor(y + np.float32(0.5)))
-    f = (y - n) * np.float32(0.6931471805599453)  # within -0.35..0.35, where Taylor's series is short
-    p = np.float32(1 / 120) + f * np.float32(1 / 720)
-    p = np.float32(1 / 24) + f * p
-    p = np.float32(1 / 6) + f * p
-    p = np.float32(0.5) + f * p
-    p = np.float32(1) + f * p
+    n = np.float32(np.int32(y))  # towards 0, so that f is within -1..0: 2^f fitted there, exact at 0
+    f = y - n
+    p = np.float32(0.0092413834) + f * np.float32(0.00095903529)
+    p = np.float32(0.0553286052) + f * p
+    p = np.float32(0.240191167) + f * p
+    p = np.float32(0.693144976) + f * p
     p = np.float32(1) + f * p
     return p * _power_of_two(n)  # type: ignore[call-arg]  # Numba passes the typing context itself
 
@@ -109,33 +108,61 @@ def _add_three_pairs(
 
 
 @kernel
-def blur_row(x: F32, i: int, down: F32, across: F32, padded: F32, out: F32) -> None:
-    """Row `i` of `x` blurred by two symmetric kernels (their halves, centre first) into `out`."""
+def _add_four_pairs(
+    left: F32, right: F32, g: np.float32, h: np.float32, k: np.float32, m: np.float32, out: F32
+) -> None:
+    for j in range(out.size):
+        out[j] += (g * (left[j + 3] + right[j]) + h * (left[j + 2] + right[j + 1])) + (
+            k * (left[j + 1] + right[j + 2]) + m * (left[j] + right[j + 3])
+        )
+
+
+@kernel
+def _blur_down_run(x: F32, i: int, half: F32, out: F32) -> None:
+    """Blur down from row `i` on as many rows as `out` holds; several only where the kernel meets no border."""
     h, w = x.shape
-    r, c = down.size - 1, across.size - 1
-    inner = padded[c : c + w]
-    _set_scaled(x[i], down[0], inner)
+    r, flat, last = half.size - 1, x.reshape(-1), h - 1
+    _set_scaled(flat[i * w :], half[0], out)
     t = 1
     while t + 2 <= r:
         _add_three_pairs(
-            x[max(i - t, 0)], x[min(i + t, h - 1)], x[max(i - t - 1, 0)], x[min(i + t + 1, h - 1)],
-            x[max(i - t - 2, 0)], x[min(i + t + 2, h - 1)], down[t], down[t + 1], down[t + 2], inner,
+            flat[max(i - t, 0) * w :], flat[min(i + t, last) * w :],
+            flat[max(i - t - 1, 0) * w :], flat[min(i + t + 1, last) * w :],
+            flat[max(i - t - 2, 0) * w :], flat[min(i + t + 2, last) * w :], half[t], half[t + 1], half[t + 2], out,
         )  # fmt: skip
         t += 3
     while t <= r:
-        _add_pair(x[max(i - t, 0)], x[min(i + t, h - 1)], down[t], inner)
+        _add_pair(flat[max(i - t, 0) * w :], flat[min(i + t, last) * w :], half[t], out)
         t += 1
+
+
+@kernel
+def blur_down(x: F32, i: int, half: F32, band: F32) -> None:
+    """Blur rows from `i` on down, by a symmetric kernel (its half, centre first): as many as `band` and `x` have."""
+    h, n, r = x.shape[0], band.shape[0], half.size - 1
+    if i >= r and i + n + r <= h:
+        # As one long row: most of what it reads is in the cache from the row before.
+        _blur_down_run(x, i, half, band.reshape(-1))
+    else:
+        for k in range(min(n, h - i)):
+            _blur_down_run(x, i + k, half, band[k])
+
+
+@kernel
+def blur_across(row: F32, half: F32, padded: F32, out: F32) -> None:
+    """Blur a row by a symmetric kernel into `out`; `padded` has room for the row and the kernel's ends."""
+    c = half.size - 1
+    inner = padded[c : c + row.size]
+    for j in range(row.size):  # assigning the slice would ask whether they overlap
+        inner[j] = row[j]
     repeat_ends(padded, c)
-    _set_scaled(inner, across[0], out)
+    _set_scaled(row, half[0], out)
     t = 1
-    while t + 2 <= c:
-        _add_three_pairs(
-            padded[c - t :], padded[c + t :], padded[c - t - 1 :], padded[c + t + 1 :],
-            padded[c - t - 2 :], padded[c + t + 2 :], across[t], across[t + 1], across[t + 2], out,
-        )  # fmt: skip
-        t += 3
+    while t + 3 <= c:
+        _add_four_pairs(padded[c - t - 3 :], padded[c + t :], half[t], half[t + 1], half[t + 2], half[t + 3], out)
+        t += 4
     while t <= c:
-        _add_pair(padded[c - t :], padded[c + t :], across[t], out)
+        _add_pair(padded[c - t :], padded[c + t :], half[t], out)
         t += 1
 
 
