@@ -48,8 +48,8 @@ NEEDLES = (
     Row("anatomy-16",  73,  "faint",    "right", "linear", "still", 0.0,     "lens",   "advance",  "plain"),
 )
 # fmt: on
-# A recording moves by itself, in plane and out of it: its needles need a hand that is still. (The spine phantom's has too few
-# lines that could be taken for a needle.)
+# A recording moves by itself, in plane and out of it: its needles need a hand that is still. (The spine phantom's has
+# too few lines that could be taken for a needle.)
 RECORDING = "BoneUltrasound_L14.igs.mha"
 ON_RECORDING = (
     Row("anatomy-bone-1", 35, "normal", "left", "linear", "still", 0.0, "none", "advance", "plain"),
