@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -59,14 +60,19 @@ def run_all(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(sequences)), mp_context=context, initializer=start_worker) as workers:
-        # Long ones first would be better still; what is rendered is about equally long.
-        waiting: set[Future[Outcome]] = {workers.submit(run_sequence, s, factories, folder) for s in sequences}
+        todo = iter(sequences)
+
+        def hand_out(count: int) -> set[Future[Outcome]]:
+            # No more than are worked on: what an executor has taken in advance can't be called off.
+            return {workers.submit(run_sequence, s, factories, folder) for s in itertools.islice(todo, count)}
+
+        waiting = hand_out(jobs)
         while waiting:
-            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            if not stopped():
+                waiting |= hand_out(len(done))
             for future in done:
                 yield future.result()
-            if stopped():
-                waiting = {f for f in waiting if not f.cancel()}
 
 
 def start_worker() -> None:
