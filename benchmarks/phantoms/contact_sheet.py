@@ -87,7 +87,16 @@ def last_frame(caption: str, scene: PhantomScene, seed: int, background: Backgro
 
 def rendered_tiles(seed: int) -> list[list[Tile]]:
     """Return rendered frames of three kinds: a bright needle, tissue alone, a curvilinear probe."""
-    needle = NeedleScene(angle_deg=30, brightness=8.0, gap_share=0.1, advance=HELD, diameter_mm=1.2)
+    needle = NeedleScene(
+        angle_deg=30,
+        brightness=8.0,
+        gap_share=0.1,
+        advance=HELD,
+        diameter_mm=1.2,
+        haze=0.1,
+        penumbra=0.12,
+        unevenness=1.3,
+    )
     needle = replace(needle, ring_down=0.2, comet_tail=0.3)
     still = PhantomScene(shape=(400, 440), spacing_mm=(0.09, 0.09), duration_s=0.1, needle=needle, injectate=None)
     fan = replace(
@@ -141,7 +150,9 @@ def anatomy_tiles(folder: Path, seed: int) -> list[list[Tile]]:
     backgrounds.append(Background(bone, (0.0854, 0.0854), name="bone (plus)", frame_rate_hz=10.0))
     rows = []
     for background in backgrounds:
-        needle = NeedleScene(entry_mm=(0.0, 5.0), angle_deg=28, brightness=11.0, advance=HELD)
+        needle = NeedleScene(
+            entry_mm=(0.0, 5.0), angle_deg=28, brightness=11.0, advance=HELD, haze=0.1, penumbra=0.12, unevenness=1.3
+        )
         scene = anatomy_scene(background, duration_s=1.5, frame_rate_hz=10.0, needle=needle, injectate=None)
         faint = replace(scene, needle=replace(needle, brightness=5.0), entry_side="right")
         fluid = replace(scene, injectate=InjectateScene(onset_s=0.3, area_rate_mm2_s=22.0))

@@ -21,7 +21,6 @@ from usguide.phantoms import (
 )
 from usguide.phantoms.grid import beam_grid, picture_geometry
 from usguide.phantoms.needle import needle_echo
-from usguide.phantoms.needle_artefacts import PENUMBRA
 from usguide.phantoms.needle_truth import needle_in_picture
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.render import WHITE_AMPLITUDE
@@ -253,7 +252,7 @@ def test_shadow_falls_along_the_beams_that_the_shaft_covers(scene):
 
 
 def test_a_shadows_edge_gets_softer_with_depth_below_the_tip():
-    scene = with_needle(shadow=0.6)
+    scene = with_needle(shadow=0.6, penumbra=0.12)
     grid, _, passes = echo_alone(scene)
     tip_x, tip_z = scene.needle.tip_mm(0.0)
 
@@ -265,7 +264,7 @@ def test_a_shadows_edge_gets_softer_with_depth_below_the_tip():
         return np.ptp(np.interp([-0.8, -0.2], -lit, grid.x_mm[0, near])) / 1.683
 
     for below_mm in (4.0, 7.0):
-        expected = np.hypot(spread_of(None).lateral_at(tip_z + below_mm), PENUMBRA * below_mm)
+        expected = np.hypot(spread_of(None).lateral_at(tip_z + below_mm), 0.12 * below_mm)
         assert width_mm(below_mm) == pytest.approx(expected, rel=0.1)
 
 

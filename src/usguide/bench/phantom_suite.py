@@ -287,6 +287,9 @@ def _needle_of(row: Row, end_s: float, pose: NeedlePose, visible_mm: float, diam
         gap_share={"easy": 0.08, "normal": 0.25, "faint": 0.4}[row.visibility],
         advance=_advance(row.course, end_s, UPSTREAM_MM, visible_mm),
         bend_per_mm=row.bend_per_mm,
+        haze=0.1,
+        penumbra=0.12,
+        unevenness=1.3,
         drift=_drift(row.course, end_s),
     )
 

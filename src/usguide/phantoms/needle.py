@@ -107,7 +107,7 @@ def needle_echo(
         psf, scene, pose, near_along, near_below, grid.depth_mm[row, 0], grid.tilt_rad[0, column]
     )
     from_tip = pose.length_mm - near_along
-    struck = struck_beams(grid, psf, pose, along, below, rows)
+    struck = struck_beams(grid, psf, pose, along, below, rows, scene.penumbra)
     echo = []
     elsewhere = artefacts(grid, psf, scene, pose, struck, profiles, [h[rows] for h in haze])
     for whole, profile, speckled in zip(elsewhere, profiles, haze, strict=True):

@@ -19,8 +19,6 @@ from usguide.phantoms.speckle import PointSpread
 FOG_MM = 8.0
 COMET_MM = 2.5
 ARC_MM = 1.2
-PENUMBRA = 0.12
-"""Deviation of a shadow's edge for each mm below what casts it: of an aperture of about a third of that depth."""
 GHOST_WIDTH_MM = 0.3
 """A grating lobe's pulse is longer than the main lobe's."""
 GHOST_SPREAD_DEG = 2.0
@@ -70,7 +68,9 @@ def elements_mm(grid: Grid) -> tuple[F32, F32]:
     return np.asarray(x, np.float32), np.asarray(z, np.float32)
 
 
-def struck_beams(grid: Grid, psf: PointSpread, pose: NeedlePose, along: F32, below: F32, rows: slice) -> StruckBeams:
+def struck_beams(
+    grid: Grid, psf: PointSpread, pose: NeedlePose, along: F32, below: F32, rows: slice, penumbra: float
+) -> StruckBeams:
     """Follow each beam to the shaft. `along` and `below` are of the whole grid; below is positive past the shaft."""
     beams = np.arange(grid.shape[1])
     hit = rows.start + np.argmax(below[rows] > 0, axis=0)
@@ -83,7 +83,7 @@ def struck_beams(grid: Grid, psf: PointSpread, pose: NeedlePose, along: F32, bel
     tip_x, tip_z = pose.point_mm(pose.length_mm)
     past_tip = np.maximum(grid.depth_mm[rows] - np.min(np.hypot(tip_x - from_x, tip_z - from_z)), 0)
     # Below the tip, part of the aperture still sees past it: a shadow's edge gets softer with depth.
-    widths = np.hypot(psf.lateral_at(grid.depth_mm[rows]), PENUMBRA * past_tip).astype(np.float32)
+    widths = np.hypot(psf.lateral_at(grid.depth_mm[rows]), penumbra * past_tip).astype(np.float32)
     before_tip = ndtr((towards_tip * grid.pitch_mm[rows, None]).astype(np.float32) / widths)
     covered = ndtr((below[rows] - np.float32(0.3)) / np.float32(0.3)) * before_tip * ndtr(-below[:1] / np.float32(0.3))
     return StruckBeams(

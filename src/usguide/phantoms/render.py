@@ -25,7 +25,7 @@ from usguide.phantoms.needle_truth import NeedleInPicture, needle_in_picture
 from usguide.phantoms.outlines import TARGET, TARGET_OUTLINE, follow, outlines_at_rest, tissue_shift_mm
 from usguide.phantoms.pose import NeedlePose
 from usguide.phantoms.scanner import deliver
-from usguide.phantoms.scene import PhantomScene, ScannerScene
+from usguide.phantoms.scene import NeedleScene, PhantomScene, ScannerScene
 from usguide.phantoms.shaft import shaft_profile
 from usguide.phantoms.speckle import spread_of
 from usguide.phantoms.truth import PhantomTruth
@@ -158,7 +158,8 @@ def envelopes(
     backdrop: Backdrop = anatomy or RenderedTissue(rng, grid, psf, scene)
     injections = injections_of(scene, seed, backdrop.outlines_mm)
     fluid_echo = FluidEcho(grid, psf, injections, backdrop.haze)
-    profiles = shaft_profile(rng, scene.needle.gap_share if scene.needle else 0.0, scene.looks)
+    shaft = scene.needle or NeedleScene(gap_share=0.0)
+    profiles = shaft_profile(rng, shaft.gap_share, scene.looks, shaft.unevenness)
     for t in times:
         moment = moment_of(scene, float(t), injections)
         backdrop.step(moment.time_s)

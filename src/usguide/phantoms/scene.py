@@ -70,6 +70,10 @@ class NeedleScene:
         Direction of that lobe from the beam; the ghost lies beyond the tip's side of the shaft.
     shadow : float
         Share of the sound that the shaft keeps from what is below; negative is brighter below.
+    penumbra : float
+        Deviation of the shadow's edge for each mm below the tip: 0.12 for an aperture of a third of that depth.
+    unevenness : float
+        Of the echo along the shaft, from place to place and from look to look; 0 is even, 1.3 knotty as a biopsy needle.
     """
 
     entry_mm: Point = (0.0, 7.0)
@@ -95,7 +99,7 @@ class NeedleScene:
     drift: tuple[tuple[float, float, float], ...] = ()
     bevel: str = "up"
     reverberation: float = 0.1112
-    haze: float = 0.1
+    haze: float = 0.06
     ring_down: float = 0.0
     comet_tail: float = 0.0
     side_lobes: float = 0.06
@@ -103,6 +107,8 @@ class NeedleScene:
     ghost: float = 0.0
     ghost_deg: float = 40.0
     shadow: float = 0.3
+    penumbra: float = 0.0
+    unevenness: float = 1.0
 
     def __post_init__(self) -> None:
         validate_point(self.entry_mm, name="entry_mm")
@@ -123,6 +129,8 @@ class NeedleScene:
             validate_number(getattr(self, name), name=name, low=0, high=1)
         validate_number(self.ghost_deg, name="ghost_deg", low=15, high=60)
         validate_number(self.shadow, name="shadow", low=-1, high=1)
+        validate_number(self.penumbra, name="penumbra", low=0, high=1)
+        validate_number(self.unevenness, name="unevenness", low=0, high=4)
 
     def length_mm(self, time_s: float) -> float:
         """Return the inserted length at a time; 0 or less is no needle."""

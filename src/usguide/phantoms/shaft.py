@@ -14,20 +14,22 @@ _PROFILE_COUNT = 1500
 LAW_EXPONENT = 2.438
 
 
-def shaft_profile(rng: np.random.Generator, gap_share: float, looks: int) -> list[NDArray[np.complex128]]:
+def shaft_profile(
+    rng: np.random.Generator, gap_share: float, looks: int, unevenness: float = 1.0
+) -> list[NDArray[np.complex128]]:
     """Reflectivity along the shaft from the tip, for each look: it travels with the needle.
 
     Gaps are the needle's own; its fine roughness and phase are not the same from every direction.
     """
     at = np.arange(_PROFILE_COUNT, dtype=np.float32) * np.float32(PROFILE_STEP_MM)
-    slow = np.exp(0.42 * noise_along(rng, at, 2.5))
+    slow = np.exp(0.3 * unevenness * noise_along(rng, at, 2.5))
     gaps = noise_along(rng, at, 1.2)
     weak = 1 / (1 + np.exp(np.clip((gaps - np.quantile(gaps, gap_share)) / 0.08, -40, 40)))
     weak *= at > 1.2  # the bevel reflects whatever the shaft does
     shared = slow * (1 - 0.85 * weak if gap_share > 0 else 1)
     profiles = []
     for _ in range(looks):
-        rough = np.exp(0.45 * noise_along(rng, at, 0.3))
+        rough = np.exp(0.35 * unevenness * noise_along(rng, at, 0.3))
         phase = 1.4 * noise_along(rng, at, 0.5)
         profiles.append(np.asarray(shared * rough * np.exp(1j * phase), dtype=np.complex128))
     return profiles
