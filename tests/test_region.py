@@ -13,6 +13,7 @@ from skimage import data
 import usguide as ug
 from usguide.errors import InputError, InvalidFrameError
 from usguide.geometry import ImageGeometry
+from usguide.io.regions import find_in
 from usguide.phantoms import PhantomScene, render_phantom
 from usguide.region import FanShape, find_region
 
@@ -249,6 +250,19 @@ def boxes(tuned):
     with (FOLDER / "files.csv").open(newline="", encoding="utf-8") as stream:
         rows = [r for r in csv.DictReader(stream) if r["region"]]
     return [(r["path"], tuple(map(int, r["region"].split()))) for r in rows if r["path"].startswith(TUNED_ON) is tuned]
+
+
+@needs_recordings
+def test_the_first_seconds_that_a_source_looks_at_are_enough():
+    moving = [
+        (path, box) for half in (True, False) for path, box in boxes(half) if Path(path).suffix in (".mha", ".mp4")
+    ]
+    assert len(moving) == 5
+    for path, (x, y, w, h) in moving:
+        with ug.open_source(FOLDER / path, spacing_mm=0.1) as source:
+            height, turned = source.info.shape[0], any("MN" in note for note in source.notes)
+            found = find_in(source)
+        assert overlap(found.box, (x, height - y - h if turned else y, w, h)) >= 0.85, path
 
 
 @needs_recordings
