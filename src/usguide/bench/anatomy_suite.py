@@ -56,6 +56,8 @@ ON_RECORDING = (
     Row("anatomy-bone-2", 50, "easy", "right", "linear", "still", 0.0, "lens", "pause", "plain"),
 )
 MOVING = "plus"
+INSTEAD = {"anatomy-07": 3}
+"""Rows whose still shows fewer than three lines that could be taken for the needle: how many stills further theirs is."""
 NEEDLE_FREE = tuple(
     (f"anatomy-free-{k:02d}", "still" if k % 2 else "slide", "left" if k % 4 < 2 else "right") for k in range(1, 9)
 )
@@ -88,7 +90,7 @@ def _on_stills(split: Split, *, quick: bool) -> tuple[list[Sequence], list[Absen
     found = []
     for k, (name, hand, side, row) in enumerate(rows):
         # Spread over the set: neighbouring numbers are neighbouring pictures.
-        still = stills[k * len(stills) // len(rows)]
+        still = stills[k * len(stills) // len(rows) + INSTEAD.get(name, 0)]
         if not quick or name in QUICK:
             found.append(_sequence(name, hand, side, row, still, seed + k, split, duration_s=duration_s))
     return found, []
