@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from reader_damage import FILES, damage
 
@@ -100,6 +100,7 @@ TIMES = st.fixed_dictionaries({}, optional=dict.fromkeys(("FrameTimeVector", "Fr
 
 @settings(max_examples=300)
 @given(TIMES, st.integers(1, 5))
+@example({"FrameTimeVector": [0.0, 8979476171660876.0, 1.0]}, 3)  # a step that is lost beside a huge one
 def test_any_times_rise_or_are_left_out(header, frames):
     times, _ = frame_times(header, frames, [])
     if times is not None:

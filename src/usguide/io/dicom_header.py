@@ -90,8 +90,9 @@ def frame_times(header: Dataset, frames: int, notes: list[str]) -> tuple[NDArray
     steps = header.get("FrameTimeVector")
     if steps is not None:
         steps_ms = _numbers(steps)
-        if len(steps_ms) == frames and np.isfinite(steps_ms).all() and min(steps_ms[1:], default=1.0) > 0:
-            # The first increment is the time of the first frame against itself.
+        low, high = _FRAME_TIME_MS
+        # The first increment is the time of the first frame against itself.
+        if len(steps_ms) == frames and all(low <= step <= high for step in steps_ms[1:]):
             return np.concatenate([[0.0], np.cumsum(steps_ms[1:])]) / 1e3, "file: frame time vector"
         notes.append(f"the frame time vector is not one rising step for each of {frames} frames: it is not used")
     for name in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate"):
