@@ -90,10 +90,13 @@ def frame_times(header: Dataset, frames: int, notes: list[str]) -> tuple[NDArray
     steps = header.get("FrameTimeVector")
     if steps is not None:
         steps_ms = _numbers(steps)
-        low, high = _FRAME_TIME_MS
-        # The first increment is the time of the first frame against itself.
-        if len(steps_ms) == frames and all(low <= step <= high for step in steps_ms[1:]):
-            return np.concatenate([[0.0], np.cumsum(steps_ms[1:])]) / 1e3, "file: frame time vector"
+        # The first increment is the time of the first frame against itself. A step can be lost beside a huge one: it is the
+        # times that have to rise.
+        with np.errstate(all="ignore"):  # numbers beyond all floats are refused below
+            times = np.concatenate([[0.0], np.cumsum(steps_ms[1:])]) / 1e3
+            rising = bool(np.isfinite(times).all() and (np.diff(times) > 0).all())
+        if len(steps_ms) == frames and rising:
+            return times, "file: frame time vector"
         notes.append(f"the frame time vector is not one rising step for each of {frames} frames: it is not used")
     for name in ("FrameTime", "CineRate", "RecommendedDisplayFrameRate"):
         values = _numbers(header.get(name))
