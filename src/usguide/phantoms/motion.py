@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,16 +21,6 @@ BREATH_S = 4.0
 """Period of breathing."""
 
 
-def breath(time_s: float) -> float:
-    """Depth of a breath, -1..1, 0 where a recording begins."""
-    return math.sin(2 * math.pi * time_s / BREATH_S)
-
-
-def breath_share(depth: Any) -> Any:
-    """Share of a breath that tissue goes down with, at a depth as a share of the deepest."""
-    return 0.15 + 0.85 * depth
-
-
 def displacement(
     scene: PhantomScene, x_mm: Floats, z_mm: Floats, time_s: float, pose: NeedlePose | None, fluid: Fluid | None
 ) -> tuple[Floats, Floats]:
@@ -41,8 +30,8 @@ def displacement(
     dx = scene.motion_mm * math.sin(2 * math.pi * time_s / 3.7) * (0.5 + 0.5 * depth) + 0 * x
     dz = 0.6 * scene.motion_mm * math.sin(2 * math.pi * time_s / 2.9 + 1) * depth * (1 + 0.3 * np.sin(x / 9))
     if scene.breathing_mm:
-        deep = scene.breathing_mm * breath(time_s)
-        dx, dz = dx + deep * 0.2 * depth, dz + deep * breath_share(depth)
+        deep = scene.breathing_mm * math.sin(2 * math.pi * time_s / BREATH_S)
+        dx, dz = dx + deep * 0.2 * depth, dz + deep * (0.15 + 0.85 * depth)
         if "pleura" in scene.structures:
             # The lung slides along the chest wall.
             inner = z - pleura_depth_mm(x, scene) + 0.5
