@@ -267,3 +267,37 @@ def test_truth_that_does_not_fit_is_refused(change, options, message):
 def test_two_results_of_one_frame_are_refused():
     with pytest.raises(ug.InputError, match="two of index 1"):
         score_needle(straight_truth([20.0, 20.0]), [result(1), result(1)])
+
+
+@pytest.mark.parametrize(
+    ("hits", "expected"),
+    [
+        ([8], 0.3),  # 10 mm at frame 5, first hit at frame 8
+        ([3, 8], 0.0),  # a hit before 10 mm: no wait
+        ([5], 0.0),
+        ([], INF),
+    ],
+)
+def test_first_lock_is_timed_from_ten_millimetres_of_shaft(hits, expected):
+    truth = straight_truth([0, 0, 6, 8, 9, 10, 12, 14, 16, 18])
+    s = score_needle(truth, right_results(truth, hits), timestamps_s=np.arange(10) * 0.1)
+    assert s.long_lock_s == pytest.approx(expected)
+
+
+def test_first_lock_of_a_shaft_that_stays_short_or_has_no_times_is_unknown():
+    short = straight_truth([0, 6, 9.9])
+    assert score_needle(short, right_results(short)).long_lock_s is None
+    one = straight_truth([20])
+    assert score_needle(one, right_results(one)).long_lock_s == 0.0
+
+
+def test_return_from_out_of_plane_by_hand():
+    """Three gaps: out of plane, drawn back, out of plane again; the lock comes after 0.2 s, is not asked, never comes."""
+    truth = straight_truth([20, 20, 2, 0, 20, 20, 20, 4, 20, 20, 1, 20, 20])
+    truth.in_plane_fraction = np.array([1, 1, 0.4, 0, 1, 1, 1, 1, 1, 1, 0.1, 1, 1.0])
+    s = score_needle(truth, right_results(truth, [0, 1, 6, 9]))
+    assert (s.return_s.count, s.return_s.misses) == (2, 1)
+    assert s.return_s.p25 == INF  # between 0.2 and a miss
+    assert score_needle(truth, right_results(truth, [0, 1, 6, 9, 11])).return_s.maximum == pytest.approx(0.2)
+    del truth.in_plane_fraction
+    assert score_needle(truth, right_results(truth)).return_s.count == 0

@@ -14,11 +14,14 @@ INF = math.inf
 
 @pytest.fixture(scope="module")
 def suite():
-    """Twelve sequences of different length and quality, a third of them with needle-free footage."""
+    """Twelve sequences of different length and quality, a third with needle-free footage; each leaves the plane once."""
     rng = np.random.default_rng(7)
     found = []
     for number in range(12):
-        truth = straight_truth([0] * (30 if number % 3 == 0 else 0) + [20] * (20 + 5 * number), angle_deg=20)
+        truth = straight_truth(
+            [0] * (30 if number % 3 == 0 else 0) + [20] * (20 + 5 * number) + [2, 20, 20], angle_deg=20
+        )
+        truth.in_plane_fraction = np.where(truth.visible_mm == 2, 0.1, 1.0)
         n = len(truth.visible_mm)
         tips = np.where(np.isnan(truth.tip_mm), 15.0, truth.tip_mm) + rng.normal(0, 0.3 * (1 + number), (n, 2))
         said = rng.random(n) < (0.95 - 0.03 * number)
@@ -75,7 +78,7 @@ def test_pooled_figures_are_those_of_all_frames(suite):
 def test_intervals_hold_the_figure_and_repeat(suite):
     pooled = pool_needle(suite)
     estimates = [getattr(pooled, f.name) for f in fields(pooled) if isinstance(getattr(pooled, f.name), Estimate)]
-    assert len(estimates) == 16
+    assert len(estimates) == 18
     for e in estimates:
         assert e.low <= e.value <= e.high
     assert 0 < pooled.recall.high - pooled.recall.low < 0.6
@@ -111,3 +114,23 @@ def test_needle_free_sequences_leave_recall_alone():
 def test_nothing_to_pool():
     pooled = pool_needle([])
     assert (pooled.sequences, pooled.recall, pooled.tip_error_mm.count) == (0, Estimate(None), 0)
+
+
+def test_locks_in_time_are_shares_of_the_sequences_that_can_tell():
+    """Of 10 mm: at once, after 0.6 s, never that long; of returns: in time, one of two late, none."""
+    first = straight_truth([20, 20, 0, 0, 20, 20])
+    first.in_plane_fraction = np.array([1, 1, 0, 0, 1, 1.0])
+    second = straight_truth([20] * 7 + [0] + [20] * 5 + [0] + [20] * 5)
+    second.in_plane_fraction = (second.visible_mm > 0).astype(float)
+    third = straight_truth([6] * 5)
+    scores = [
+        score_needle(first, right_results(first)),
+        score_needle(second, right_results(second, [6, 8, 18])),
+        score_needle(third, right_results(third)),
+    ]
+    pooled = pool_needle(scores)
+    assert scores[1].long_lock_s == pytest.approx(0.6)
+    assert scores[1].return_s.maximum == pytest.approx(0.4)
+    assert pooled.locked_in_time == Estimate(0.5, 0.0, 1.0)
+    assert pooled.returned_in_time == Estimate(0.5, 0.0, 1.0)
+    assert pool_needle(scores[2:]).returned_in_time.value is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from usguide.types import GuidanceResult, NeedleTrack, TrackState
 
 HIT_MM = 3.0
 COUNTED_MM = 5.0
+LONG_MM = 10.0
+"""Shaft in plane from which a first lock is timed (see `long_lock_s`)."""
+OUT_OF_PLANE = 0.5
+"""In-plane fraction below which a needle counts as having left the plane."""
 STRAIGHT_POINTS = 33
 """Points along a shaft whose truth gives its ends only."""
 
@@ -25,8 +30,9 @@ class NeedleTruth(Protocol):
 
     `entry_mm` may be absent or NaN. A truth may also have ``shaft_mm``, shape (N, K, 2): points along the visible shaft
     from the entry to its in-plane end, at equal steps of arc, NaN without a needle; without it the shaft is straight
-    from entry to tip. And it may have ``distal_mm``, shape (N, 2): where the part of the shaft that lies in picture and
-    scan plane ends. Results are then judged by that, since nothing shows where a tip out of plane is.
+    from entry to tip. It may have ``distal_mm``, shape (N, 2): where the part of the shaft that lies in picture and
+    scan plane ends. Results are then judged by that, since nothing shows where a tip out of plane is. And it may have
+    ``in_plane_fraction``, shape (N,), without which no episode out of plane is known (see `return_waits_s`).
     """
 
     @property
@@ -72,6 +78,10 @@ class NeedleFrames:
     across_error_mm: NDArray[np.float64]
     angle_error_deg: NDArray[np.float64]
     perpendicular_error_mm: NDArray[np.float64]
+    visible_mm: NDArray[np.float64]
+    """True length of shaft in plane; NaN where unknown."""
+    in_plane_fraction: NDArray[np.float64]
+    """True share of the shaft in the picture that is in plane; NaN where unknown."""
 
     @property
     def hit(self) -> NDArray[np.bool_]:
@@ -87,7 +97,8 @@ class NeedleFrames:
 def check_truth(truth: NeedleTruth) -> int:
     """Return the number of frames; `InputError` where the arrays do not fit each other."""
     n = len(truth.visible_mm)
-    wanted = {"visible_mm": (n,), "tip_mm": (n, 2), "distal_mm": (n, 2), "angle_deg": (n,), "entry_mm": (n, 2)}
+    wanted = {"visible_mm": (n,), "tip_mm": (n, 2), "distal_mm": (n, 2), "entry_mm": (n, 2)}
+    wanted |= {"angle_deg": (n,), "in_plane_fraction": (n,)}
     for name, shape in wanted.items():
         array = getattr(truth, name, None)
         if array is not None and np.shape(array) != shape:
@@ -130,7 +141,9 @@ def judge_frames(
         tracking[k] = r.state is TrackState.TRACKING and r.track is not None
         if r.track is not None and tracking[k] and counted[k]:
             errors[:, k] = _track_errors(truth, k, tips[k], r.track)
-    return NeedleFrames(times, interval, counted, visible <= 0, tracking, *errors)
+    fraction = getattr(truth, "in_plane_fraction", None)
+    in_plane = np.full(n, math.nan) if fraction is None else np.asarray(fraction, dtype=float)[:n]
+    return NeedleFrames(times, interval, counted, visible <= 0, tracking, *errors, visible, in_plane)
 
 
 def _track_errors(
@@ -219,4 +232,33 @@ def relock_waits_s(frames: NeedleFrames) -> list[float]:
             locked = locked or bool(hit[k])
         if since is not None:
             waits.append(math.inf)
+    return waits
+
+
+def long_lock_s(frames: NeedleFrames) -> float:
+    """How long the first lock took, from the first frame with 10 mm of shaft in plane to the first hit.
+
+    0 where the hit came before; infinite without a hit; NaN where the shaft never gets so long, or the times are unknown.
+    """
+    long, hit = np.flatnonzero(frames.visible_mm >= LONG_MM), np.flatnonzero(frames.hit)
+    if long.size == 0:
+        return math.nan
+    if hit.size == 0:
+        return math.inf
+    return float(np.maximum(0.0, frames.time_s[hit[0]] - frames.time_s[long[0]]))
+
+
+def return_waits_s(frames: NeedleFrames) -> list[float]:
+    """How long the lock took to come back, each time that the needle came back into the plane.
+
+    A return is the first frame of a run of counted frames before which, since the run before it, the in-plane fraction
+    was under a half. Its wait ends at the first hit of the run, and is infinite where there is none. A shaft that is
+    short because the probe slid or the needle was drawn back has not left the plane.
+    """
+    counted, waits = runs(frames.counted), []
+    for (_, left), (start, stop) in itertools.pairwise(counted):
+        if not (frames.in_plane_fraction[left:start] < OUT_OF_PLANE).any():
+            continue
+        hit = np.flatnonzero(frames.hit[start:stop])
+        waits.append(float(frames.time_s[start + hit[0]] - frames.time_s[start]) if hit.size else math.inf)
     return waits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from usguide.metrics._matching import runs
-from usguide.metrics.frames import NeedleFrames, NeedleTruth, judge_frames, relock_waits_s
+from usguide.metrics.frames import NeedleFrames, NeedleTruth, judge_frames, long_lock_s, relock_waits_s, return_waits_s
 from usguide.metrics.plain import RAW
 from usguide.metrics.summaries import ErrorSummary, summarise
 from usguide.types import GuidanceResult
@@ -67,6 +68,11 @@ class NeedleScores:
     """On needle-free footage."""
     relock_s: ErrorSummary
     """Waits for the lock to come back (see `relock_waits_s`); infinite where it did not."""
+    long_lock_s: float | None
+    """From the first frame with 10 mm of shaft in plane to the first hit, 0 where the hit came before; infinite without
+    a hit; None where the shaft never gets so long, or the time is unknown."""
+    return_s: ErrorSummary
+    """Waits for the lock once the needle is back from out of plane (see `return_waits_s`); infinite where it did not come."""
     judged_tracking_frames: int
     """Counted or needle-free frames that are `TRACKING`: what precision is a share of."""
     raw: NeedleFrames = field(repr=False, compare=False, metadata=RAW)
@@ -142,6 +148,8 @@ def score_needle(
         needle_free_s=free_s,
         false_alarms_per_min=60 * alarms / free_s if free_s else None,
         relock_s=summarise(relock_waits_s(raw)),
+        long_lock_s=None if math.isnan(wait := long_lock_s(raw)) else wait,
+        return_s=summarise(return_waits_s(raw)),
         judged_tracking_frames=judged,
         raw=raw,
     )

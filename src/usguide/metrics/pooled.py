@@ -14,6 +14,8 @@ from usguide.metrics.intervals import RESAMPLES, Estimate, estimate_quantile, es
 from usguide.metrics.needle import NeedleScores
 from usguide.metrics.summaries import ErrorSummary, summarise
 
+LOCK_S = 0.5
+RETURN_S = 0.3
 Errors = Callable[[NeedleFrames], NDArray[np.float64]]
 
 
@@ -63,6 +65,10 @@ class PooledNeedleScores:
     """Over sequences with counted frames; infinite where there was no hit."""
     relock_s: ErrorSummary
     """Over all waits of all sequences."""
+    locked_in_time: Estimate
+    """Of sequences in which 10 mm of shaft come to be in plane: first hit within 0.5 s of that."""
+    returned_in_time: Estimate
+    """Of sequences in which the needle comes back from out of plane: a hit within 0.3 s, each time."""
 
 
 def pool_needle(scores: Sequence[NeedleScores], *, resamples: int = RESAMPLES, seed: int = 0) -> PooledNeedleScores:
@@ -140,6 +146,12 @@ def pool_needle(scores: Sequence[NeedleScores], *, resamples: int = RESAMPLES, s
         perpendicular_error_all_mm=summary(lambda f: f.perpendicular_error_mm),
         first_lock_s=summarise([_first_lock_s(s) for s in scores if s.counted_frames]),
         relock_s=summarise([wait for s in scores for wait in relock_waits_s(s.raw)]),
+        locked_in_time=ratio(
+            lambda s: s.long_lock_s is not None and s.long_lock_s <= LOCK_S, lambda s: s.long_lock_s is not None
+        ),
+        returned_in_time=ratio(
+            lambda s: s.return_s.maximum is not None and s.return_s.maximum <= RETURN_S, lambda s: s.return_s.count > 0
+        ),
     )
 
 
