@@ -132,8 +132,8 @@ def test_only_chooses_by_name_and_tag():
 
 def test_what_is_absent_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("USGUIDE_DATA_DIR", str(tmp_path))
-    _, anatomy, recordings = suites("all", quick=True)
-    assert anatomy.sequences == recordings.sequences == ()
+    _, anatomy, stills, recordings = suites("all", quick=True)
+    assert anatomy.sequences == stills.sequences == recordings.sequences == ()
     assert {"biopsy-needle", "nerve-block-anatomy"} <= {a.name for a in recordings.absent}
     assert any("nerve-block-anatomy" in a.name for a in anatomy.absent)
     assert all(a.reason for a in (*anatomy.absent, *recordings.absent))
@@ -141,11 +141,12 @@ def test_what_is_absent_is_named(tmp_path, monkeypatch):
 
 def test_every_recording_is_run_or_named(recordings, monkeypatch):
     monkeypatch.setenv("USGUIDE_DATA_DIR", str(recordings))
-    suite = recordings_suite()
-    used = {p for s in suite.sequences for p in s.content.paths}
+    both = [recordings_suite("tune"), recordings_suite("test")]
+    used = {p for suite in both for s in suite.sequences for p in s.content.paths}
+    absent = {a.name for suite in both for a in suite.absent}
     for name in ("biopsy-needle", "plus", "pocus-phantom", "mouse-liver", "qa-phantom", "catheter-insertion"):
         for path in (recordings / name).rglob("*"):
-            known = path in used or any(a.name == str(path.relative_to(recordings)) for a in suite.absent)
+            known = path in used or str(path.relative_to(recordings)) in absent
             assert known or path.is_dir() or path.suffix in (".json", ".csv", "") or path.name == "LICENSE", path
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,16 @@ from usguide.errors import FormatError
 from usguide.geometry import ImageGeometry, insertion_angle_deg
 from usguide.io import Source, open_source
 from usguide.phantoms import PhantomTruth
+from usguide.types import Frame
 
 Truth = PhantomTruth | StatedTruth
 
 
 @contextmanager
-def open_sequence(sequence: Sequence, folder: Path) -> Iterator[tuple[Source, Truth]]:
+def open_sequence(sequence: Sequence, folder: Path) -> Iterator[tuple[Iterable[Frame], Truth]]:
     """Open a sequence; what is rendered is taken from `folder`, or put there.
+
+    Of a part of a recording the first frame has index 0; times are the recording's own.
 
     Parameters
     ----------
@@ -31,7 +35,7 @@ def open_sequence(sequence: Sequence, folder: Path) -> Iterator[tuple[Source, Tr
 
     Yields
     ------
-    Source, PhantomTruth or StatedTruth
+    iterable of Frame, PhantomTruth or StatedTruth
     """
     content = sequence.content
     if isinstance(content, Rendered):
@@ -49,7 +53,16 @@ def open_sequence(sequence: Sequence, folder: Path) -> Iterator[tuple[Source, Tr
         stills=content.stills,
     ) as source:
         geometry = source.info.geometry or ImageGeometry(1.0, 1.0)
-        yield source, stated_truth(content, geometry, source.info.frame_count or 0)
+        first, stop = content.frames or (0, source.info.frame_count or 0)
+        yield _part(source, first, stop), stated_truth(content, geometry, stop - first)
+
+
+def _part(source: Source, first: int, stop: int) -> Iterator[Frame]:
+    for frame in source:
+        if first <= frame.index < stop:
+            yield replace(frame, index=frame.index - first)
+        if frame.index + 1 >= stop:
+            return
 
 
 def stated_truth(content: Recorded, geometry: ImageGeometry, frames: int) -> StatedTruth:

@@ -12,7 +12,7 @@ from usguide.geometry import Point
 from usguide.intensity import full_scale_of
 from usguide.types import Frame, GuidanceResult, TrackState
 
-WIDTH_PX = 360
+WIDTH_PX = 480
 TRUTH, OURS, OTHER = (80, 220, 120), (233, 180, 86), (0, 159, 230)
 """Green, sky blue, orange, as BGR."""
 
@@ -31,7 +31,7 @@ def picture_of(frame: Frame, shaft_mm: NDArray[np.floating] | None, results: Map
     Returns
     -------
     bytes
-        JPEG, 360 px wide.
+        JPEG, 480 px wide.
     """
     x, y, w, h = frame.region or (0, 0, frame.shape[1], frame.shape[0])
     g, scale = frame.geometry, WIDTH_PX / w

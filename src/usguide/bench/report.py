@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from usguide.bench.page import estimate, facts, number, page, share, table
+from usguide.bench.report_bars import bars_html, subsets_html
 from usguide.bench.running import WorstFrame
 from usguide.bench.svg import histogram, line_chart
+from usguide.bench.worst import frames_html
 
 TITLES = {
     "phantom": "Phantoms: rendered tissue, exact truth",
     "anatomy": "Anatomy: needles rendered onto real stills",
+    "stills": "Single frames of needles rendered onto real stills",
     "recordings": "Real recordings",
 }
 NOTES = {
     "phantom": "Everything here is rendered. Truth is exact; real tissue, hands and scanners are more varied.",
     "anatomy": "Needle and injectate are rendered, the tissue is real. The stills' spacing is assumed (0.075 mm per px), "
     "so their figures in mm are too.",
-    "recordings": "Needles were read off by eye (tip within 0.7 mm), on three pictures: far too few for a claim. The "
-    "others hold no needle and are scored for false alarms.",
+    "stills": "Each frame is judged on its own, with the default prior: side unknown, 5 to 80 degrees.",
+    "recordings": "Needles were read off by eye (tip within 0.7 mm), on three pictures, each with two priors: far too "
+    "few for a claim. The others hold no needle and are scored for false alarms.",
 }
 SHARES = (
     ("recall (tip within 3 mm), %", "recall"),
@@ -45,18 +48,23 @@ LENGTHS = (
 TAG_COLUMNS = ("recall", "precision", "false_alarm_share")
 
 
-def report_html(figures: dict[str, Any], worst: Sequence[WorstFrame] = ()) -> str:
+def report_html(
+    figures: dict[str, Any], worst: Sequence[WorstFrame] = (), worst_sequences: Sequence[WorstFrame] = ()
+) -> str:
     """Return the page.
 
     Parameters
     ----------
     figures : dict
         What `bench.json` holds.
-    worst : sequence of WorstFrame
-        Pictures that the JSON does not hold.
+    worst, worst_sequences : sequence of WorstFrame
+        Pictures that the JSON does not hold: see `BenchRun`.
     """
     names = figures["detectors"]
-    parts = [_head(figures)]
+    parts = [_head(figures), bars_html(figures["bars"]), subsets_html(figures["subsets"])]
+    if worst_sequences:
+        note = "<p>By the share of frames that are a miss, a wrong tip or a false alarm; the worst frame of each.</p>"
+        parts.append(f"<h2>Worst sequences</h2>{note}{frames_html(worst_sequences, names)}")
     for name, suite in figures["suites"].items():
         frames = [w for w in worst if any(w.sequence == s["name"] for s in suite["sequences"])]
         parts.append(_suite(name, suite, names, frames))
@@ -66,11 +74,13 @@ def report_html(figures: dict[str, Any], worst: Sequence[WorstFrame] = ()) -> st
     return page("usguide bench", "\n".join(parts))
 
 
-def save_report(path: Path, figures: dict[str, Any], worst: Sequence[WorstFrame]) -> None:
+def save_report(
+    path: Path, figures: dict[str, Any], worst: Sequence[WorstFrame], worst_sequences: Sequence[WorstFrame] = ()
+) -> None:
     """Write the page, under a temporary name until it is complete."""
     temporary = path.with_name(f".{path.name}.part")
     try:
-        temporary.write_text(report_html(figures, worst), encoding="utf-8")
+        temporary.write_text(report_html(figures, worst, worst_sequences), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -117,7 +127,7 @@ def _suite(name: str, suite: dict[str, Any], names: list[str], worst: list[Worst
             _injectate(suite["pooled"]),
             _moving_tool(suite, names),
             _by_tag(suite["by_tag"], names),
-            _worst(worst, names),
+            f"<h3>Worst frames</h3>{frames_html(worst, names)}" if worst else "",
             _sequences(suite["sequences"], names),
         ]
     )
@@ -247,21 +257,6 @@ def _by_tag(by_tag: dict[str, Any], names: list[str]) -> str:
     return "<h3>By what is in the sequence</h3>" + note + table(head, rows)
 
 
-def _worst(frames: list[WorstFrame], names: list[str]) -> str:
-    if not frames:
-        return ""
-    units = {"false alarm": "confidence {:.2f}", "wrong tip": "{:.1f} mm off", "miss": "needle at {:.1f} dB"}
-    shown = "".join(
-        f'<figure><img alt="{escape(w.fault)} in {escape(w.sequence)}" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(w.jpeg).decode("ascii")}">'
-        f"<figcaption>{escape(w.sequence)}, frame {w.index}: {escape(w.fault)}, "
-        f"{units[w.fault].format(w.size)}</figcaption></figure>"
-        for w in frames
-    )
-    key = f"Green, dashed: truth. Blue: {names[0]}." + (f" Orange: {', '.join(names[1:])}." if len(names) > 1 else "")
-    return f'<h3>Worst frames</h3><p class="soft">{escape(key)}</p><div class="frames">{shown}</div>'
-
-
 def _sequences(sequences: list[dict[str, Any]], names: list[str]) -> str:
     head = ["", "frames", "visibility dB", "lines", *(f"{n}: recall %, alarms %" for n in names), "what"]
     rows = []
@@ -318,7 +313,8 @@ def _method(figures: dict[str, Any]) -> str:
         "<li>A miss is infinitely far off and stays in every figure that says so.</li>"
         "<li>Where the tip has left the scan plane, the visible end of the shaft is what a detector can find and is scored "
         "with: it is not the tip.</li>"
-        "<li>Every detector is told the side of entry and angles of 5 to 80 degrees.</li>"
+        "<li>Every detector is told the side of entry and angles of 5 to 80 degrees; on single pictures and on real "
+        "needle-free recordings not even the side.</li>"
         "<li>The reference detector is frozen: Frangi, Hough and the brightest line, frame by frame.</li>"
         f"<li>{tuned}</li></ul>"
     )

@@ -15,20 +15,24 @@ from typing import Any
 
 from usguide._threads import set_opencv_threads
 from usguide._warmup import warmup
+from usguide.bench.bars import bar_lines
 from usguide.bench.cache import cache_folder, cache_key, code_hash
 from usguide.bench.detectors import GuideFactory, detectors
 from usguide.bench.pool import default_jobs, run_all
 from usguide.bench.running import Outcome, WorstFrame
-from usguide.bench.scoring import suite_figures
+from usguide.bench.scoring import suite_figures, wrong_share
 from usguide.bench.sequences import Rendered, Split, Suite
 from usguide.bench.speed import run_speed
+from usguide.bench.subsets import biopsy_figures, stills_point, subset_figures, tool_figures
 from usguide.bench.suites import suites
 from usguide.draw import RESEARCH_LINE
 from usguide.io.sinks.summary import versions
+from usguide.metrics import to_plain
 from usguide.settings import PipelineSettings
 
 SCHEMA_VERSION = 1
 WORST_OF_EACH = 4
+WORST_SEQUENCES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class BenchOptions:
 
     Parameters
     ----------
-    suite : {"all", "phantom", "anatomy", "recordings", "speed"}
+    suite : {"all", "phantom", "anatomy", "stills", "recordings", "speed"}
     split : {"test", "tune"}
     quick : bool
     only : tuple of str
@@ -61,10 +65,12 @@ class BenchOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BenchRun:
-    """What came of a run: figures as plain values, and the worst frames."""
+    """What came of a run: figures as plain values, the worst frames of each fault, and those of the worst sequences."""
 
     figures: dict[str, Any]
     worst: tuple[WorstFrame, ...]
+    worst_sequences: tuple[WorstFrame, ...] = ()
+    """Worst first: by the share of frames that are a miss, a wrong tip or a false alarm; single pictures left out."""
 
 
 class Watcher:
@@ -165,7 +171,20 @@ def run_bench(
         },
         "speed": speed,
     }
-    return BenchRun(figures, _worst(outcomes))
+    # Ours alone, and in the suites' order: draws of the bootstrap depend on it.
+    ours, ordered = next(iter(factories)), [ran[s.name] for s in sequences if s.name in ran]
+    figures |= {
+        "subsets": subset_figures(ordered, ours),
+        "stills": stills_point(ordered, ours),
+        "biopsy": biopsy_figures(ordered, ours),
+        "tool": tool_figures(ordered, ours),
+    }
+    worst = sorted(
+        (o for o in ordered if o.worst is not None and o.frames > 1), key=lambda o: (-wrong_share(o, ours), o.name)
+    )[:WORST_SEQUENCES]
+    figures["bars"] = to_plain(bar_lines(figures))
+    figures["worst_sequences"] = [{"name": o.name, "wrong_share": wrong_share(o, ours)} for o in worst]
+    return BenchRun(figures, _worst(outcomes), tuple(o.worst for o in worst if o.worst is not None))
 
 
 def _digest(content: Any) -> str | None:

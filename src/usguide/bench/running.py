@@ -16,6 +16,8 @@ from usguide.bench.hardness import count_distractors
 from usguide.bench.loading import Truth, open_sequence
 from usguide.bench.pictures import picture_of
 from usguide.bench.sequences import Recorded, Sequence
+from usguide.bench.stills import StillScore, score_stills
+from usguide.bench.tool import ToolScores, score_tool
 from usguide.metrics import (
     InjectateScores,
     NeedleScores,
@@ -41,6 +43,10 @@ class DetectorOutcome:
     event: NDArray[np.bool_]
     latency_ms: Mapping[str, NDArray[np.float64]]
     bad_frames: int
+    stills: tuple[StillScore, ...] = ()
+    """Of a sequence of unrelated pictures."""
+    tool: ToolScores | None = None
+    """Where what moves is no needle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class Outcome:
     frames: int
     visibility_db: float | None
     """Median over counted frames, measured."""
+    angle_deg: float | None
+    """True insertion angle, median over counted frames."""
     distractors: int
     """Lines that could be taken for the needle; median over five frames."""
     detectors: Mapping[str, DetectorOutcome]
@@ -88,9 +96,9 @@ def run_sequence(sequence: Sequence, factories: Mapping[str, GuideFactory], fold
     """
     with open_sequence(sequence, folder) as (source, truth):
         frames = list(source)
-    still = isinstance(sequence.content, Recorded) and sequence.content.stills
+    still = sequence.content.stills
     results = {name: _run(make, sequence, frames, still=still) for name, make in factories.items()}
-    scored = {name: _score(truth, found, frames, still=still) for name, found in results.items()}
+    scored = {name: _score(sequence, truth, found, frames) for name, found in results.items()}
     ours = next(iter(results))
     visibility = _visibility_db(truth, scored[ours].needle)
     tags = dict(sequence.tags)
@@ -102,6 +110,7 @@ def run_sequence(sequence: Sequence, factories: Mapping[str, GuideFactory], fold
         tags=tags,
         frames=len(frames),
         visibility_db=visibility,
+        angle_deg=_median_of_counted(truth.angle_deg, scored[ours].needle),
         distractors=_distractors(truth, frames),
         detectors=scored,
         worst=_worst(sequence.name, truth, frames, results, scored[ours].needle),
@@ -113,7 +122,8 @@ def _run(make: GuideFactory, sequence: Sequence, frames: list[Frame], *, still: 
     return [guide.step_still(f) if still else guide.step(f) for f in frames]
 
 
-def _score(truth: Truth, results: list[GuidanceResult], frames: list[Frame], *, still: bool) -> DetectorOutcome:
+def _score(sequence: Sequence, truth: Truth, results: list[GuidanceResult], frames: list[Frame]) -> DetectorOutcome:
+    content, still = sequence.content, sequence.content.stills
     rows = len(truth.visible_mm)
     complete = len(frames) == rows
     times = [f.timestamp_s for f in frames] if complete and not still else None
@@ -133,13 +143,20 @@ def _score(truth: Truth, results: list[GuidanceResult], frames: list[Frame], *, 
         event=event,
         latency_ms={stage: np.array(ms) for stage, ms in stages.items()},
         bad_frames=rows - len(frames),
+        stills=score_stills(truth, results) if still else (),
+        tool=score_tool(content, frames[0].geometry, results, rows)
+        if isinstance(content, Recorded) and content.tool is not None
+        else None,
     )
 
 
 def _visibility_db(truth: Truth, scores: NeedleScores) -> float | None:
-    if not isinstance(truth, PhantomTruth) or not scores.raw.counted.any():
-        return None
-    return float(np.nanmedian(truth.visibility_db[scores.raw.counted]))
+    return _median_of_counted(truth.visibility_db, scores) if isinstance(truth, PhantomTruth) else None
+
+
+def _median_of_counted(values: NDArray[np.float64], scores: NeedleScores) -> float | None:
+    known = values[scores.raw.counted]
+    return float(np.nanmedian(known)) if np.isfinite(known).any() else None
 
 
 def _distractors(truth: Truth, frames: list[Frame]) -> int:

@@ -33,6 +33,7 @@ TAGS = (
         "scanner",
         "event",
         "kind",
+        "prior",
     ),
 )
 """Those that tables are made of, in this order."""
@@ -48,6 +49,7 @@ def sequence_figures(outcome: Outcome) -> dict[str, Any]:
         "tags": dict(outcome.tags),
         "frames": outcome.frames,
         "visibility_db": outcome.visibility_db,
+        "angle_deg": outcome.angle_deg,
         "distractor_lines": outcome.distractors,
         "detectors": {
             name: {
@@ -55,6 +57,7 @@ def sequence_figures(outcome: Outcome) -> dict[str, Any]:
                 "tip_errors_mm": _errors(d.needle.raw.tip_error_mm),
                 "injectate": to_plain(d.injectate),
                 "bad_frames": d.bad_frames,
+                "best_scores": [still.score for still in d.stills],
             }
             for name, d in outcome.detectors.items()
         },
@@ -65,6 +68,13 @@ def _errors(errors: NDArray[np.float64]) -> list[Any]:
     """Errors of the counted frames, to a hundredth; a miss is the word that says so."""
     found: list[Any] = to_plain(np.round(errors[~np.isnan(errors)], 2))
     return found
+
+
+def wrong_share(outcome: Outcome, detector: str) -> float:
+    """Share of a sequence's judged frames that are a miss, a wrong tip or a false alarm; 0 where none is judged."""
+    needle = outcome.detectors[detector].needle
+    judged = needle.counted_frames + needle.needle_free_frames
+    return (needle.counted_frames - needle.hits + needle.false_alarm_frames) / judged if judged else 0.0
 
 
 def suite_figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:

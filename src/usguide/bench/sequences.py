@@ -34,6 +34,8 @@ class Rendered:
         Axial and lateral mm per px of that picture.
     visibility_db : float, optional
         How well the needle is to be seen: its brightness is chosen for it before rendering.
+    stills : bool
+        Frames are judged as unrelated pictures.
     """
 
     scene: PhantomScene
@@ -41,6 +43,23 @@ class Rendered:
     still: Path | None = None
     still_spacing_mm: tuple[float, float] | None = None
     visibility_db: float | None = None
+    stills: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that is no needle, and what must not be taken for it, read by eye in px of the whole frame.
+
+    Parameters
+    ----------
+    judged_from : int
+        First frame in which it has to be tracked.
+    walls : tuple of (upper edge, lower edge)
+        Bright bands beside it; each edge is a row of points from left to right.
+    """
+
+    judged_from: int
+    walls: tuple[tuple[tuple[Point, ...], tuple[Point, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +80,11 @@ class Recorded:
         Frames are unrelated pictures.
     by_eye : mapping of int to (point, point or None)
         Frame index to tip and a point of the shaft, in px of the whole frame, read by eye. Other frames are not judged.
-        None where there is no needle.
+        None where there is no needle. Not beside `frames`.
+    frames : (int, int), optional
+        First frame, and one past the last, of a recording that is split in time; all by default.
+    tool : Tool, optional
+        Where what moves is no needle.
     """
 
     paths: tuple[Path, ...]
@@ -70,6 +93,8 @@ class Recorded:
     frame_rate_hz: float | None = None
     stills: bool = False
     by_eye: Mapping[int, tuple[Point, Point | None]] | None = None
+    frames: tuple[int, int] | None = None
+    tool: Tool | None = None
 
 
 @dataclass(frozen=True, slots=True)

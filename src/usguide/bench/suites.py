@@ -9,11 +9,13 @@ from usguide.bench.anatomy_suite import anatomy_suite
 from usguide.bench.phantom_suite import phantom_suite
 from usguide.bench.recordings_suite import recordings_suite
 from usguide.bench.sequences import Split, Suite, matches
+from usguide.bench.stills_suite import stills_suite
 from usguide.errors import InputError
 
 SUITES: dict[str, Callable[..., Suite]] = {
     "phantom": phantom_suite,
     "anatomy": anatomy_suite,
+    "stills": stills_suite,
     "recordings": recordings_suite,
 }
 NAMES = (*SUITES, "speed", "all")
@@ -26,7 +28,7 @@ def suites(
 
     Parameters
     ----------
-    name : {"phantom", "anatomy", "recordings", "speed", "all"}
+    name : {"phantom", "anatomy", "stills", "recordings", "speed", "all"}
     split : {"test", "tune"}
         Use ``"tune"`` while you choose settings, and report ``"test"``.
     quick : bool

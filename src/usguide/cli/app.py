@@ -267,7 +267,8 @@ def export(
 )
 def bench(
     suite: Annotated[
-        Literal["all", "phantom", "anatomy", "recordings", "speed"], typer.Option("--suite", help="what to run")
+        Literal["all", "phantom", "anatomy", "stills", "recordings", "speed"],
+        typer.Option("--suite", help="what to run"),
     ] = "all",
     quick: Annotated[bool, typer.Option("--quick", help="a few short sequences of each: does it work?")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="folder for the report")] = Path("bench-out"),
@@ -290,11 +291,12 @@ def bench(
     show_list: Annotated[bool, typer.Option("--list", help="list the sequences and stop")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score the pipeline beside a frozen reference: bench.json and report.html go into DIR.
+    """Score the pipeline beside a frozen reference: bench.json, report.html, worst.png go into DIR.
 
-    Suites: phantom (rendered, exact truth), anatomy (needles rendered onto real stills), recordings (real ones, mostly
-    false alarms) and speed. Recordings are found through USGUIDE_DATA_DIR or 'usguide datasets fetch'; what is absent is
-    named. Rendered sequences are kept in USGUIDE_CACHE_DIR, or the user's cache, until scene or renderer change.
+    Suites: phantom (rendered, exact truth), anatomy (needles rendered onto real stills), stills (single frames of these),
+    recordings (real ones, mostly false alarms) and speed. Recordings are found through USGUIDE_DATA_DIR or 'usguide
+    datasets fetch'; what is absent is named. Rendered sequences are kept in USGUIDE_CACHE_DIR, or the user's cache, until
+    scene or renderer change.
 
     Exit codes: 0 complete, 2 bad input, 130 interrupted (what was done is kept and reported).
     """

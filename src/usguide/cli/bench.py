@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,6 +24,7 @@ from usguide.bench import (
     suites,
 )
 from usguide.bench.sequences import Split
+from usguide.bench.worst import save_sheet
 from usguide.cli import INTERRUPTED
 from usguide.cli.console import console, silence_opencv
 from usguide.cli.interrupt import StopRequest
@@ -77,7 +79,9 @@ def run(options: BenchOptions, out: Path, *, quiet: bool) -> int:
                 done = run_bench(options, watcher=watcher)
             stop.ignore()
             save_figures(out / "bench.json", done.figures)
-            save_report(out / "report.html", done.figures, done.worst)
+            save_report(out / "report.html", done.figures, done.worst, done.worst_sequences)
+            if done.worst_sequences:
+                save_sheet(out / "worst.png", done.worst_sequences)
         if not quiet:
             _print(done, out)
     if done.figures["complete"]:
@@ -97,12 +101,24 @@ def _print(done: BenchRun, out: Path) -> None:
             shares = [_cell(f[k], 100, 0) for k in ("recall", "precision", "false_alarm_share")]
             table.add_row(name, detector, *shares, _cell(f["tip_error_median_mm"], 1, 2))
     shown.print(table)
+    if any(line["holds"] is not None for line in done.figures["bars"]):
+        _print_bars(done.figures["bars"], shown)
     absent = [a["name"] for suite in done.figures["suites"].values() for a in suite["absent"]]
     if absent:
         shown.print(f"Absent ({len(absent)}, reasons in the report): {', '.join(absent)}", soft_wrap=True)
-    for file in ("bench.json", "report.html"):
+    for file in ("bench.json", "report.html", *(["worst.png"] if done.worst_sequences else [])):
         shown.print(f"  {out / file}", soft_wrap=True)
     shown.print(done.figures["notice"] + ".")
+
+
+def _print_bars(lines: list[dict[str, Any]], shown: Console) -> None:
+    table = Table(title="What is asked of the needle", title_justify="left")
+    for name in ("", "score", "asked", "measured", "holds"):
+        table.add_column(name, justify="right" if name == "measured" else "left")
+    for line in lines:
+        holds = {True: "yes", False: "no", None: "-"}[line["holds"]]
+        table.add_row(*(line[key] for key in ("group", "what", "asked", "measured")), holds)
+    shown.print(table)
 
 
 def _cell(found: dict[str, float | str | None], scale: float, digits: int) -> str:

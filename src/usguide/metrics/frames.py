@@ -73,15 +73,15 @@ class NeedleFrames:
     needle_free: NDArray[np.bool_]
     """No needle. Frames that are neither, with little shaft or unknown truth, are not judged."""
     tracking: NDArray[np.bool_]
+    visible_mm: NDArray[np.float64]
+    """True length of shaft in plane; NaN where unknown."""
+    in_plane_fraction: NDArray[np.float64]
+    """True share of the shaft in the picture that is in plane; NaN where unknown."""
     tip_error_mm: NDArray[np.float64]
     along_error_mm: NDArray[np.float64]
     across_error_mm: NDArray[np.float64]
     angle_error_deg: NDArray[np.float64]
     perpendicular_error_mm: NDArray[np.float64]
-    visible_mm: NDArray[np.float64]
-    """True length of shaft in plane; NaN where unknown."""
-    in_plane_fraction: NDArray[np.float64]
-    """True share of the shaft in the picture that is in plane; NaN where unknown."""
 
     @property
     def hit(self) -> NDArray[np.bool_]:
@@ -143,7 +143,8 @@ def judge_frames(
             errors[:, k] = _track_errors(truth, k, tips[k], r.track)
     fraction = getattr(truth, "in_plane_fraction", None)
     in_plane = np.full(n, math.nan) if fraction is None else np.asarray(fraction, dtype=float)[:n]
-    return NeedleFrames(times, interval, counted, visible <= 0, tracking, *errors, visible, in_plane)
+    free = visible <= 0
+    return NeedleFrames(times, interval, counted, free, tracking, visible, in_plane, *errors)
 
 
 def _track_errors(

@@ -72,7 +72,7 @@ class NeedleScores:
     """From the first frame with 10 mm of shaft in plane to the first hit, 0 where the hit came before; infinite without
     a hit; None where the shaft never gets so long, or the time is unknown."""
     return_s: ErrorSummary
-    """Waits for the lock once the needle is back from out of plane (see `return_waits_s`); infinite where it did not come."""
+    """Waits for the lock once the needle is back in plane (see `return_waits_s`); infinite where it did not come."""
     judged_tracking_frames: int
     """Counted or needle-free frames that are `TRACKING`: what precision is a share of."""
     raw: NeedleFrames = field(repr=False, compare=False, metadata=RAW)
