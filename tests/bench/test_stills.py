@@ -36,9 +36,10 @@ def test_a_recall_that_no_score_reaches_is_said():
     found = stills_figures(needles(3, 2, None) + empty(1.0, None))
     assert (found["reached"], found["threshold"]) == (False, None)
     assert found["recall"]["value"] == pytest.approx(2 / 3)
-    assert found["false_alarm_share"]["value"] == pytest.approx(0.5)
+    assert found["false_alarm_share"]["value"] == 1.0
+    assert found["curve"][-1] == [1.0, pytest.approx(2 / 3), 0.5]
     nothing = stills_figures(needles(None, None) + empty(None))
-    assert (nothing["reached"], nothing["recall"]["value"], nothing["false_alarm_share"]["value"]) == (False, 0.0, 0.0)
+    assert (nothing["reached"], nothing["recall"]["value"], nothing["false_alarm_share"]["value"]) == (False, 0.0, 1.0)
     assert stills_figures(needles(1, 2)) is None
     assert stills_figures(empty(1, 2)) is None
 

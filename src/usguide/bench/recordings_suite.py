@@ -120,6 +120,8 @@ KINDS = {
 SINGLE = ("plus", "pocus-phantom", "mouse-liver")
 JUDGED = ("plus", "qa-phantom", "butterfly")
 """What the bar for real needle-free recordings is made of; a tag ``recording`` names it."""
+NERVE_BLOCK = "real: nerve-block still"
+"""The tag ``event`` of the stills."""
 VIDEO_RATE_HZ = 20.0
 QUICK_STILLS = 4
 
@@ -207,7 +209,7 @@ def _qa(name: str, folder: Path, split: Split) -> Iterator[Sequence | Absent]:
 def _nerve_block(name: str, folder: Path, split: Split) -> Iterator[Sequence | Absent]:
     for f in datasets.files(name, split=split, match="images/*"):
         content = Recorded((folder / f.path,), f.spacing_mm, f.region_px, stills=True)
-        tags = {"needle": "no", "event": "real: nerve-block still"}
+        tags = {"needle": "no", "event": NERVE_BLOCK}
         yield Sequence(f"nerve-block-{Path(f.path).stem}", "recordings", split, FREE_PRIOR, content, tags)
 
 

@@ -20,7 +20,7 @@ from usguide.bench.cache import cache_folder, cache_key, code_hash
 from usguide.bench.detectors import GuideFactory, detectors
 from usguide.bench.pool import default_jobs, run_all
 from usguide.bench.running import Outcome, WorstFrame
-from usguide.bench.scoring import suite_figures, wrong_share
+from usguide.bench.scoring import MOVING_TOOL, suite_figures, wrong_share
 from usguide.bench.sequences import Rendered, Split, Suite
 from usguide.bench.speed import run_speed
 from usguide.bench.subsets import biopsy_figures, stills_point, subset_figures, tool_figures
@@ -70,7 +70,8 @@ class BenchRun:
     figures: dict[str, Any]
     worst: tuple[WorstFrame, ...]
     worst_sequences: tuple[WorstFrame, ...] = ()
-    """Worst first: by the share of frames that are a miss, a wrong tip or a false alarm; single pictures left out."""
+    """Worst first: by the share of frames that are a miss, a wrong tip or a false alarm; single pictures and moving
+    tools left out."""
 
 
 class Watcher:
@@ -180,7 +181,8 @@ def run_bench(
         "tool": tool_figures(ordered, ours),
     }
     worst = sorted(
-        (o for o in ordered if o.worst is not None and o.frames > 1), key=lambda o: (-wrong_share(o, ours), o.name)
+        (o for o in ordered if o.worst is not None and o.frames > 1 and o.tags.get("needle") != MOVING_TOOL),
+        key=lambda o: (-wrong_share(o, ours), o.name),
     )[:WORST_SEQUENCES]
     figures["bars"] = to_plain(bar_lines(figures))
     figures["worst_sequences"] = [{"name": o.name, "wrong_share": wrong_share(o, ours)} for o in worst]

@@ -60,9 +60,10 @@ def stills_figures(stills: Sequence[StillScore], *, recall: float = RECALL) -> d
     Returns
     -------
     dict or None
-        Plain values: ``threshold`` (None where no threshold reaches the recall; figures are then those with every
-        candidate), ``recall`` and ``false_alarm_share`` with intervals over pictures at that threshold, ``reached``,
-        and ``curve``, [score, recall, false alarms] of each distinct score. None without pictures of both kinds.
+        Plain values: ``threshold``, ``recall`` and ``false_alarm_share`` with intervals over pictures at it, and
+        ``curve``, [score, recall, false alarms] of each distinct score. Where no score reaches the recall
+        (``reached``), ``threshold`` is None, ``recall`` is what every candidate together gives, and
+        ``false_alarm_share`` is 1: to accept more is to accept every picture. None without pictures of both kinds.
     """
     scores = np.array([-np.inf if s.score is None else s.score for s in stills])
     hits = np.array([s.hit and s.score is not None for s in stills], dtype=bool)
@@ -78,8 +79,7 @@ def stills_figures(stills: Sequence[StillScore], *, recall: float = RECALL) -> d
         found, alarms = at(threshold)
         curve.append([float(threshold), float(found[needle].mean()), float(alarms[~needle].mean())])
     reached = next((row for row in curve if row[1] >= recall - 1e-9), None)
-    threshold = reached[0] if reached else curve[-1][0] if curve else np.inf
-    found, alarms = at(threshold)
+    found, alarms = at(reached[0]) if reached else (at(-np.inf)[0], ~needle)
     counts = resample_counts(len(stills))
     return {
         "needles": int(needle.sum()),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from usguide.bench.recordings_suite import JUDGED
+from usguide.bench.recordings_suite import JUDGED, NERVE_BLOCK
 from usguide.bench.running import DetectorOutcome, Outcome
 from usguide.bench.stills import stills_figures
 from usguide.metrics import calibrate, pool_needle, to_plain
@@ -80,7 +80,7 @@ def stills_point(outcomes: Sequence[Outcome], detector: str) -> dict[str, Any] |
     chosen = [
         o.detectors[detector]
         for o in outcomes
-        if detector in o.detectors and (o.suite == "stills" or o.tags.get("event") == "real: nerve-block still")
+        if detector in o.detectors and (o.suite == "stills" or o.tags.get("event") == NERVE_BLOCK)
     ]
     return stills_figures([still for d in chosen for still in d.stills])
 
