@@ -140,7 +140,7 @@ def _build(base: Any, data: Any, where: str) -> Any:
 def _value(hint: Any, value: Any, base: Any, where: str) -> Any:
     if isinstance(hint, types.UnionType):
         hint = next(h for h in typing.get_args(hint) if h is not type(None))
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _build(hint() if base is None else base, value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
