@@ -45,12 +45,15 @@ def shaft(entry, angle_deg, length=20.0):
     ("entry", "angle_deg", "held"),
     [
         ((0.0, 6.0), 30.0, True),
-        ((0.0, 6.0), 32.9, True),
-        ((0.0, 6.0), 33.1, False),
-        ((0.0, 6.0), 26.9, False),
+        # 20 mm at 11 degrees from the line end 3.8 mm beside it, where there is room for 4.0; at 12 degrees 4.2 mm.
+        ((0.0, 6.0), 41.0, True),
+        ((0.0, 6.0), 42.0, False),
+        ((0.0, 6.0), 18.0, False),
         ((0.0, 6.0), 210.0, False),  # the same line the other way
         ((17.32, 16.0), 30.0, True),  # further along it
         ((0.0, 6.0 + 2.9 / math.cos(math.radians(30))), 30.0, True),
+        ((0.0, 6.0 + 2.9 / math.cos(math.radians(30))), 33.0, True),
+        ((0.0, 6.0 + 2.9 / math.cos(math.radians(30))), 34.0, False),
         ((0.0, 6.0 + 3.1 / math.cos(math.radians(30))), 30.0, False),
         ((0.0, 6.0 - 3.1 / math.cos(math.radians(30))), 30.0, False),
     ],

@@ -34,7 +34,7 @@ class GuideLine:
     tolerance_deg : float
         How far the needle's angle may be from the line's: play in the guide, and bending.
     tolerance_mm : float
-        How far from the line the needle may come into the picture.
+        How far from the line the needle may be where it comes into the picture.
 
     Raises
     ------
@@ -153,12 +153,16 @@ class GuideLine:
         return replace(locked, entry_side=side, entry_mm=self.entry_mm)
 
     def holds(self, shaft: Shaft) -> bool:
-        """Tell whether a shaft enters within `tolerance_mm` of the line, and turns from it by at most `tolerance_deg`."""
-        u, d = np.asarray(self.direction), np.subtract(shaft.distal_mm, shaft.entry_mm)
-        turn = math.degrees(math.atan2(float(u[0] * d[1] - u[1] * d[0]), float(u @ d)))
-        to_entry = np.subtract(shaft.entry_mm, self.entry_mm)
-        across = float(u[0] * to_entry[1] - u[1] * to_entry[0]) / math.hypot(*self.direction)
-        return abs(turn) <= self.tolerance_deg and abs(across) <= self.tolerance_mm
+        """Tell whether both ends of a shaft that travels the line's way lie in its corridor.
+
+        The corridor is `tolerance_mm` wide to each side at the entry and opens by `tolerance_deg`. The angle itself is
+        the prior's business: that of a shaft of which only a few millimetres are seen is not known to three degrees.
+        """
+        u = np.asarray(self.direction) / math.hypot(*self.direction)
+        ends = np.asarray([shaft.entry_mm, shaft.distal_mm]) - self.entry_mm
+        along, across = ends @ u, ends @ (-u[1], u[0])
+        room = self.tolerance_mm + math.tan(math.radians(self.tolerance_deg)) * np.maximum(along, 0.0)
+        return bool(along[1] > along[0] and (np.abs(across) <= room).all())
 
 
 class OnGuideLine:
