@@ -12,6 +12,7 @@ ROOT = Path(usguide.__file__).parent
 LAYER = {
     "errors": 0,
     "_jit": 1,
+    "presets": 1,
     "_shipped": 1,
     "_threads": 1,
     "_validation": 1,
@@ -33,6 +34,7 @@ LAYER = {
     "_warmup": 9,
     "io": 9,
     "draw": 8,
+    "guide_line": 8,
     "cli": 11,  # it calls the other faces
     "live": 10,
     "bench": 10,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from usguide.errors import UsguideError as UsguideError
     from usguide.geometry import ImageGeometry as ImageGeometry
     from usguide.geometry import SectorGeometry as SectorGeometry
+    from usguide.guide_line import GuideLine as GuideLine
     from usguide.io import open_source as open_source
     from usguide.pipeline import GuidancePipeline as GuidancePipeline
     from usguide.settings import PipelineSettings as PipelineSettings
@@ -62,6 +63,7 @@ _HOME = {
         "usguide.types",
     ),
     "GuidancePipeline": "usguide.pipeline",
+    "GuideLine": "usguide.guide_line",
     "PipelineSettings": "usguide.settings",
     "detect_shafts": "usguide.detection",
     "open_source": "usguide.io",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import tomllib
 import types
@@ -16,6 +17,7 @@ import tomli_w
 from usguide.detection import DetectionSettings
 from usguide.errors import FormatError, InputError
 from usguide.motion import BackgroundSettings
+from usguide.presets import preset_names, preset_text
 from usguide.tracking import TrackerSettings
 from usguide.types import InsertionPrior
 
@@ -59,8 +61,8 @@ class PipelineSettings:
         return tomli_w.dumps(self.to_dict())
 
     @classmethod
-    def from_toml(cls, text: str) -> PipelineSettings:
-        """Read TOML; what it does not name keeps its default.
+    def from_toml(cls, text: str, base: PipelineSettings | None = None) -> PipelineSettings:
+        """Read TOML; what it does not name stays as it is in `base`, or keeps its default.
 
         Raises
         ------
@@ -71,25 +73,28 @@ class PipelineSettings:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"settings: expected TOML, got {error}") from None
-        settings: PipelineSettings = _build(cls, data, "settings")
+        settings: PipelineSettings = _build(base or cls(), data, "settings")
         return settings
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> PipelineSettings:
-        """Return a preset by its name, or the settings in a TOML file."""
-        if str(name_or_path) in preset_names():
-            return cls()
-        path = Path(name_or_path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: expected a TOML file in UTF-8, got other bytes") from None
-        except OSError as error:
-            names = ", ".join(preset_names())
-            raise FormatError(
-                f"{path}: expected a preset ({names}) or a TOML file, got: {error.strerror or error}"
-            ) from None
-        return cls.from_toml(text)
+    def load(cls, *names_or_paths: str | Path) -> PipelineSettings:
+        """Put presets, by name, and TOML files together: a later one replaces what an earlier one says.
+
+        Raises
+        ------
+        FormatError
+            Neither a preset nor a file that can be read; the message names the presets.
+        InputError
+            As `from_toml`.
+        """
+        settings = cls()
+        for one in names_or_paths:
+            text = preset_text(str(one)) if str(one) in preset_names() else _read(Path(one))
+            try:
+                settings = cls.from_toml(text, settings)
+            except InputError as error:
+                raise InputError(f"{one}: {error}") from None
+        return settings
 
     @property
     def digest(self) -> str:
@@ -97,9 +102,18 @@ class PipelineSettings:
         return hashlib.sha256(self.to_toml().encode()).hexdigest()[:12]
 
 
-def preset_names() -> tuple[str, ...]:
-    """Names that `PipelineSettings.load` knows."""
-    return ("default",)
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected a TOML file in UTF-8, got other bytes") from None
+    except OSError as error:
+        names = preset_names()
+        near = difflib.get_close_matches(str(path), names, 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise FormatError(
+            f"{path}: expected a preset ({', '.join(names)}) or a TOML file, got: {error.strerror or error}{meant}"
+        ) from None
 
 
 def _plain(value: Any) -> Any:
@@ -110,23 +124,24 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _build(kind: Any, data: Any, where: str) -> Any:
-    """Make an instance of dataclass `kind` from nested plain values, refusing what it does not know."""
+def _build(base: Any, data: Any, where: str) -> Any:
+    """Change dataclass `base` by nested plain values, refusing what it does not know."""
     if not isinstance(data, dict):
         raise InputError(f"{where}: expected a table, got {data!r}")
-    hints = typing.get_type_hints(kind)
-    names = [f.name for f in dataclasses.fields(kind)]
+    hints = typing.get_type_hints(type(base))
+    names = [f.name for f in dataclasses.fields(base)]
     for name in data:
         if name not in names:
             raise InputError(f"{where}: expected one of {', '.join(names)}, got {name!r}")
-    return kind(**{name: _value(hints[name], value, f"{where}.{name}") for name, value in data.items()})
+    changes = {n: _value(hints[n], value, getattr(base, n), f"{where}.{n}") for n, value in data.items()}
+    return dataclasses.replace(base, **changes)
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
+def _value(hint: Any, value: Any, base: Any, where: str) -> Any:
     if isinstance(hint, types.UnionType):
         hint = next(h for h in typing.get_args(hint) if h is not type(None))
-    if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _build(hint() if base is None else base, value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         expected, fits = f"one of {', '.join(arguments)}", value in arguments

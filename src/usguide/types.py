@@ -6,7 +6,7 @@ Results never share memory with the pipeline's buffers and are never changed aft
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -128,6 +128,18 @@ class InsertionPrior:
         validate_positive(self.needle_diameter_mm, name="needle_diameter_mm")
         if self.entry_mm is not None:
             validate_point(self.entry_mm, name="entry_mm")
+
+    def with_angle(self, angle_deg: float, tolerance_deg: float = 2.0) -> InsertionPrior:
+        """Return this prior with the insertion angle locked to `angle_deg`, give or take `tolerance_deg`.
+
+        Raises
+        ------
+        InputError
+            The angle is not within -90 to 90, or the tolerance not above 0.
+        """
+        angle = validate_number(angle_deg, name="angle_deg", low=-90.0, high=90.0)
+        tolerance = validate_positive(tolerance_deg, name="tolerance_deg")
+        return replace(self, angle_deg=(max(-90.0, angle - tolerance), min(90.0, angle + tolerance)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,7 @@ def options_for(tmp_path, **changes):
 
 
 def test_a_bug_shows_itself_and_the_results_before_it_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(track_command, "GuidancePipeline", lambda *_: Picky(broken=(3,)))
+    monkeypatch.setattr(track_command, "pipeline_for", lambda **_: Picky(broken=(3,)))
     with pytest.raises(ZeroDivisionError):
         track_command.run_track(options_for(tmp_path))
     summary = json.loads((tmp_path / "o" / "summary.json").read_text(encoding="utf-8"))
@@ -195,7 +195,7 @@ def test_a_bug_shows_itself_and_the_results_before_it_are_kept(tmp_path, monkeyp
 
 
 def test_a_bug_at_the_first_frame_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(track_command, "GuidancePipeline", lambda *_: Picky(broken=(0,)))
+    monkeypatch.setattr(track_command, "pipeline_for", lambda **_: Picky(broken=(0,)))
     with pytest.raises(ZeroDivisionError):
         track_command.run_track(options_for(tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]

@@ -1,4 +1,4 @@
-"""The command line: `usguide track`, `info`, `despeckle` and `datasets`."""
+"""The command line: `usguide track`, `info`, `despeckle`, `presets` and the rest."""
 
 from __future__ import annotations
 

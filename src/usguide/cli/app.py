@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 import typer
 
 from usguide import __version__
-from usguide.cli.parsing import one_spacing, parse_numbers, parse_range, parse_region, parse_spacing, parse_two_points
+from usguide.cli.parsing import (
+    one_spacing,
+    parse_numbers,
+    parse_range,
+    parse_region,
+    parse_seed,
+    parse_spacing,
+    parse_two_points,
+)
 
 NOTICE = "Research use only: not a medical device."
 
@@ -54,6 +62,15 @@ datasets_app = typer.Typer(
 )
 app.add_typer(datasets_app)
 
+presets_app = typer.Typer(
+    name="presets",
+    help="Presets for probes and procedures: which there are, and a file to copy and edit.\n\n"
+    "A preset holds what is known beforehand, the angles and the needle's diameter, and its comments say why.",
+    epilog="Examples:\n\nusguide presets\n\nusguide presets show lumbar-facet > mine.toml\n\n"
+    "usguide track scan.dcm --preset curvilinear --preset mine.toml --entry left --out out",
+)
+app.add_typer(presets_app)
+
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON on stdout and nothing else")]
 
 
@@ -76,6 +93,9 @@ def _usguide(
     epilog="Examples:\n\n"
     "usguide track phantom:inplane-fascia --entry left --angle 15:60 --out out\n\n"
     "usguide track scan.mp4 --depth-mm 40 --roi 368,111,647,590 --target 22,25 --out out\n\n"
+    "usguide track scan.dcm --preset curvilinear --preset lumbar-facet --entry left --out out\n\n"
+    "usguide track scan.dcm --entry right --guide 38,4,35 --out out\n\n"
+    "usguide track scan.dcm --seed 0,6:20,18 --seed-at-s 2.5 --lock-angle 31 --out out\n\n"
     "usguide track a.png b.png --stills --spacing-mm 0.0593 --entry left --out out\n\n"
     f"{NOTICE}"
 )
@@ -100,8 +120,37 @@ def track(
         str | None,
         typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
     ] = None,
+    lock_angle: Annotated[
+        float | None,
+        typer.Option("--lock-angle", metavar="DEG", help="insertion angle that is known, give or take 2 degrees"),
+    ] = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(
+            "--guide",
+            metavar="X,Z,DEG",
+            help="needle guide's line: where it comes into the picture, in mm, and its angle; with --entry left or right."
+            " Only what lies within 3 mm and 3 degrees of it is a needle",
+        ),
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME|FILE", help="settings: a preset's name or a TOML file")
+        list[str] | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME|FILE",
+            help="preset, see 'usguide presets', or a TOML file; repeatable: a later one replaces what an earlier one says,"
+            " and the other options replace both",
+        ),
+    ] = None,
+    seed: Annotated[
+        str | None,
+        typer.Option(
+            "--seed", metavar="EX,EZ:TX,TZ|click", help="start a track: entry and tip in mm, or clicked in the picture"
+        ),
+    ] = None,
+    seed_at_s: Annotated[
+        float | None,
+        typer.Option("--seed-at-s", metavar="T", help="time of the seed in s; by default the first frame"),
     ] = None,
     stills: Annotated[bool, typer.Option("--stills", help="unrelated pictures, whose sizes may differ")] = False,
     target: Annotated[
@@ -131,7 +180,11 @@ def track(
         region=parse_region(roi),
         entry=entry,
         angle_deg=parse_range(angle, "--angle"),
-        preset=preset,
+        lock_angle_deg=lock_angle,
+        guide=parse_numbers(guide, 3, "--guide", "X,Z,DEG, in mm and degrees, as 0,6,30"),
+        presets=tuple(preset or ()),
+        seed=parse_seed(seed),
+        seed_at_s=seed_at_s,
         stills=stills,
         target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
         frame_rate_hz=frame_rate,
@@ -370,3 +423,19 @@ def path(
     from usguide.cli.datasets import run_path  # noqa: PLC0415
 
     run_path(name, verify=verify)
+
+
+@presets_app.callback(invoke_without_command=True)
+def _presets(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        from usguide.cli.presets import run_list  # noqa: PLC0415
+
+        run_list()
+
+
+@presets_app.command(epilog="Examples:\n\nusguide presets show biopsy > mine.toml\n\nusguide presets show default")
+def show(name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
+    """Print a preset's file, to copy and edit; 'default' prints every setting there is."""
+    from usguide.cli.presets import run_show  # noqa: PLC0415
+
+    run_show(name)

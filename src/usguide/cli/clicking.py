@@ -1,4 +1,4 @@
-"""Spacing from two clicks on the ruler in the picture."""
+"""Two clicks in the picture: on its ruler, for the spacing, or on the needle, to seed the track."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from usguide.draw import YELLOW, to_bgr
 from usguide.errors import InputError
 from usguide.types import Frame
 
-_TITLE = "Click two points of known distance; Esc gives up"
+Click = tuple[float, float]
 
 
 def click_spacing(frame: Frame, distance_mm: float) -> tuple[float, float]:
@@ -23,12 +23,50 @@ def click_spacing(frame: Frame, distance_mm: float) -> tuple[float, float]:
     InputError
         No display, no two clicks, or clicks too close together.
     """
-    instead = "use --depth-mm, or --two-points X1,Y1:X2,Y2=MM"
-    # Qt ends the process where there is no display, so this is asked before.
+    first, second = two_clicks(
+        frame,
+        "Click two points of known distance; Esc gives up",
+        "--click",
+        "use --depth-mm, or --two-points X1,Y1:X2,Y2=MM",
+    )
+    spacing = spacing_between(first, second, distance_mm)
+    return spacing, spacing
+
+
+def click_needle(frame: Frame) -> tuple[Click, Click]:
+    """Show a frame, wait for a click where the needle enters and one on its tip; return both in mm.
+
+    Raises
+    ------
+    InputError
+        No display, or no two clicks.
+    """
+    clicks = two_clicks(frame, "Click where the needle enters, then its tip; Esc gives up", *SEED_BY_HAND)
+    (ex, ez), (x, z) = frame.geometry.to_mm(clicks).tolist()
+    return (ex, ez), (x, z)
+
+
+SEED_BY_HAND = "--seed click", "state the points: --seed EX,EZ:TX,TZ in mm"
+"""The option, and what to do where clicking is impossible."""
+
+
+def check_display(option: str, instead: str) -> None:
+    """Raise `InputError` where there is no display: Qt would end the process, so this is asked before."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise InputError(f"--click: expected a display, got none; {instead}")
+        raise InputError(f"{option}: expected a display, got none; {instead}")
+
+
+def two_clicks(frame: Frame, title: str, option: str, instead: str) -> tuple[Click, Click]:
+    """Show a frame and wait for two clicks; return them in px.
+
+    Raises
+    ------
+    InputError
+        No display, or no two clicks; it names `option` and says what to do `instead`.
+    """
+    check_display(option, instead)
     picture = to_bgr(frame.pixels, frame.full_scale, frame.shape)
-    clicks: list[tuple[float, float]] = []
+    clicks: list[Click] = []
 
     def clicked(event: int, x: int, y: int, *_: object) -> None:
         if event == cv2.EVENT_LBUTTONDOWN and len(clicks) < 2:
@@ -36,17 +74,16 @@ def click_spacing(frame: Frame, distance_mm: float) -> tuple[float, float]:
             cv2.drawMarker(picture, (x, y), YELLOW, cv2.MARKER_CROSS, 15, 1)
 
     try:
-        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        cv2.setMouseCallback(_TITLE, clicked)
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        cv2.setMouseCallback(title, clicked)
         escape = 27
-        while len(clicks) < 2 and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1:
-            cv2.imshow(_TITLE, picture)
+        while len(clicks) < 2 and cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1:
+            cv2.imshow(title, picture)
             if cv2.waitKey(30) == escape:
                 break
         cv2.destroyAllWindows()
     except cv2.error:
-        raise InputError(f"--click: expected an OpenCV with windows, got one without; {instead}") from None
+        raise InputError(f"{option}: expected an OpenCV with windows, got one without; {instead}") from None
     if len(clicks) < 2:
-        raise InputError(f"--click: expected two clicks, got {len(clicks)}; {instead}")
-    spacing = spacing_between(clicks[0], clicks[1], distance_mm)
-    return spacing, spacing
+        raise InputError(f"{option}: expected two clicks, got {len(clicks)}; {instead}")
+    return clicks[0], clicks[1]

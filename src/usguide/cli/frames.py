@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from usguide.cli.console import FrameCounter
 from usguide.cli.interrupt import StopRequest
+from usguide.cli.seeding import Seeding
 from usguide.errors import InvalidFrameError
 from usguide.io import Source
 from usguide.io.sinks import RunSummary, Sink
@@ -24,6 +25,7 @@ def run_frames(
     *,
     stills: bool = False,
     max_frames: int | None = None,
+    seeding: Seeding | None = None,
 ) -> None:
     """Take every frame to a result and every result to the sinks, until the end or a wish to stop.
 
@@ -32,6 +34,8 @@ def run_frames(
     state = TrackState.SEARCHING
     last_shape = None
     for frame in source:
+        if seeding is not None:
+            seeding.look(frame, pipeline)
         try:
             result = pipeline.step_still(frame) if stills else pipeline.step(frame)
         except InvalidFrameError as error:

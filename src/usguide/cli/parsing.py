@@ -94,6 +94,20 @@ def spacing_between(a: tuple[float, float], b: tuple[float, float], distance_mm:
     return distance_mm / apart
 
 
+def parse_seed(text: str | None) -> tuple[tuple[float, float], tuple[float, float]] | Literal["click"] | None:
+    """Parse ``EX,EZ:TX,TZ``, entry and tip in mm, or ``click``."""
+    if text is None:
+        return None
+    if text == "click":
+        return "click"
+    form = "EX,EZ:TX,TZ, entry and tip in mm, as 0,6:20,18, or click"
+    points = [parse_numbers(point, 2, "--seed", form) or () for point in text.split(":")]
+    if len(points) != 2 or points[0] == points[1]:
+        raise InputError(f"--seed: expected {form}, two different points, got {text!r}")
+    (ex, ez), (x, z) = points
+    return (ex, ez), (x, z)
+
+
 def parse_range(text: str | None, option: str) -> tuple[float, float] | None:
     """Parse ``LO:HI``."""
     if text is None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from usguide._threads import set_opencv_threads
 from usguide._warmup import warmup
@@ -15,6 +14,8 @@ from usguide.cli.console import frame_progress, print_report, silence_opencv
 from usguide.cli.frames import run_frames
 from usguide.cli.interrupt import StopRequest
 from usguide.cli.memory import RegionOption, open_remembered, suggest_region
+from usguide.cli.needle import pipeline_for
+from usguide.cli.seeding import Seeding, SeedOption
 from usguide.errors import FormatError, InputError, UsguideError
 from usguide.io import Source
 from usguide.io.pictures import natural_key
@@ -22,8 +23,7 @@ from usguide.io.sinks import CsvSink, JsonlSink, OverlayPictures, OverlayVideo, 
 from usguide.io.sinks.folder import FILES, PICTURES
 from usguide.io.source import ASSUMED_RATE_HZ
 from usguide.pipeline import GuidancePipeline
-from usguide.settings import PipelineSettings
-from usguide.types import EntrySide, InsertionPrior
+from usguide.types import EntrySide
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,11 @@ class TrackOptions:
     region: RegionOption
     entry: EntrySide | None
     angle_deg: tuple[float, float] | None
-    preset: str | None
+    lock_angle_deg: float | None
+    guide: tuple[float, ...] | None
+    presets: tuple[str, ...] | None
+    seed: SeedOption | None
+    seed_at_s: float | None
     stills: bool
     target_mm: tuple[float, ...] | None
     frame_rate_hz: float | None
@@ -57,8 +61,15 @@ def run_track(options: TrackOptions) -> int:
     UsguideError
         The input or an option is wrong, and nothing was written.
     """
-    settings = PipelineSettings.load(options.preset) if options.preset else PipelineSettings()
-    prior = _prior(options, settings)
+    pipeline = pipeline_for(
+        presets=options.presets or (),
+        entry=options.entry,
+        angle_deg=options.angle_deg,
+        lock_angle_deg=options.lock_angle_deg,
+        guide=options.guide,
+    )
+    pipeline.set_target(options.target_mm)
+    seeding = _seeding(options)
     _check_inputs_survive(options)
     set_opencv_threads(options.threads)
     silence_opencv()
@@ -75,18 +86,20 @@ def run_track(options: TrackOptions) -> int:
     ) as source:
         if options.region is None:
             suggest_region(source, inputs, full_scale=options.full_scale, stills=options.stills)
-        pipeline = GuidancePipeline(prior, settings)
-        pipeline.set_target(options.target_mm)
+        if seeding is not None:
+            seeding.check(source.info)
         warmup()  # after all that can be wrong: a mistake is told at once
         with StopRequest() as stop:
-            return _run_and_report(source, pipeline, options, stop)
+            return _run_and_report(source, pipeline, options, seeding, stop)
 
 
-def _run_and_report(source: Source, pipeline: GuidancePipeline, options: TrackOptions, stop: StopRequest) -> int:
+def _run_and_report(
+    source: Source, pipeline: GuidancePipeline, options: TrackOptions, seeding: Seeding | None, stop: StopRequest
+) -> int:
     summary = RunSummary(source, pipeline.settings, pipeline.prior, threads=options.threads)
     folder = RunFolder(options.out)
     try:
-        ended, bug = _process(source, pipeline, summary, folder.work, options, stop)
+        ended, bug = _process(source, pipeline, summary, folder.work, options, seeding, stop)
         if summary.frames == summary.bad_frames:
             folder.discard()
             return _nothing(source, summary, ended, bug)
@@ -127,13 +140,14 @@ def _check_inputs_survive(options: TrackOptions) -> None:
             raise InputError(f"--out: {name} would be overwritten by this run's own; choose another folder")
 
 
-def _prior(options: TrackOptions, settings: PipelineSettings) -> InsertionPrior:
-    changes: dict[str, Any] = {}
-    if options.entry is not None:
-        changes["entry_side"] = options.entry
-    if options.angle_deg is not None:
-        changes["angle_deg"] = options.angle_deg
-    return replace(settings.prior, **changes)
+def _seeding(options: TrackOptions) -> Seeding | None:
+    if options.seed is None:
+        if options.seed_at_s is not None:
+            raise InputError("--seed-at-s: expected --seed with it, got none; add --seed EX,EZ:TX,TZ or --seed click")
+        return None
+    if options.stills:
+        raise InputError("--seed: expected a recording, got --stills; unrelated pictures share no track")
+    return Seeding(options.seed, options.seed_at_s)
 
 
 def _process(
@@ -142,6 +156,7 @@ def _process(
     summary: RunSummary,
     work: Path,
     options: TrackOptions,
+    seeding: Seeding | None,
     stop: StopRequest,
 ) -> tuple[str, Exception | None]:
     """Run the frames; return how it ended, and an error that only a bug explains. The files are valid afterwards."""
@@ -159,7 +174,10 @@ def _process(
                 stop,
                 stills=options.stills,
                 max_frames=options.max_frames,
+                seeding=seeding,
             )
+        if seeding is not None and not seeding.done:
+            summary.event(summary.frames - 1, "--seed-at-s is after the last frame: no track was seeded")
         if stop.asked:
             ended = "interrupted"
     except KeyboardInterrupt:
