@@ -21,9 +21,11 @@ from usguide.detection import Evidence
 class OpenCvHough:
     """Segments from `cv2.HoughLinesP` on the thresholded ridge response; the longest within the prior's angles."""
 
-    def detect(self, evidence: Evidence, prior: ug.InsertionPrior) -> Sequence[ug.Detection]:
-        """Return at most one candidate."""
-        mask = (evidence.ridge.response > 0.5).astype(np.uint8)
+    def detect(
+        self, evidence: Evidence, prior: ug.InsertionPrior, expected: Sequence[ug.Shaft] = ()
+    ) -> Sequence[ug.Detection]:
+        """Return at most one candidate; where the tracker expects a needle is left alone."""
+        mask = (ug.filters.frangi(evidence.smooth, sigmas_px=(1.0, 1.5)) > 0.5).astype(np.uint8)
         found = cv2.HoughLinesP(mask, 1, math.radians(1), 40, minLineLength=30, maxLineGap=10)
         best = None
         for x1, y1, x2, y2 in [] if found is None else np.reshape(found, (-1, 4)):

@@ -178,9 +178,11 @@ class OnGuideLine:
     def __init__(self, detector: ShaftDetector, guide: GuideLine) -> None:
         self.detector, self.guide = detector, guide
 
-    def detect(self, evidence: Evidence, prior: InsertionPrior) -> tuple[Detection, ...]:
+    def detect(
+        self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
+    ) -> tuple[Detection, ...]:
         """Return the candidates on the line, best first."""
-        return tuple(d for d in self.detector.detect(evidence, prior) if self.guide.holds(d.shaft))
+        return tuple(d for d in self.detector.detect(evidence, prior, expected) if self.guide.holds(d.shaft))
 
 
 def _validate_rigid(pose: ArrayLike) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -10,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from usguide._validation import validate_number, validate_point
-from usguide.detection import Evidence, HoughShaftDetector, confidence_of, ridge_evidence
+from usguide.detection import Evidence, LineDetector, gather, to_evidence_grid
 from usguide.errors import InputError, InvalidFrameError
 from usguide.filters import despeckle
-from usguide.geometry import Point
+from usguide.geometry import ImageGeometry, Point
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
 from usguide.motion import Background
@@ -59,7 +60,7 @@ class GuidancePipeline:
         self.settings = settings or PipelineSettings()
         self.prior = prior or self.settings.prior
         self._despeckler = despeckler or self._own_despeckler
-        self._detector = detector or HoughShaftDetector(self.settings.detection.detector)
+        self._detector = detector or LineDetector(self.settings.detection.detector)
         self._tracker = tracker or NeedleTracker(self.settings.tracker)
         self._segmenter = segmenter
         self._background = Background(self.settings.background)
@@ -83,9 +84,7 @@ class GuidancePipeline:
         entry, tip = validate_point(entry_mm, name="entry_mm"), validate_point(tip_mm, name="tip_mm")
         if entry == tip:
             raise InputError("seed: expected two different points, got the same one twice")
-        strong = self.settings.tracker.confirm_score_mm
-        detection = Detection(Shaft(entry, tip, strong), Tip(tip, ((0.25, 0.0), (0.0, 0.25)), confidence_of(strong)))
-        self._tracker.seed(detection, self._last.timestamp_s if self._last else 0.0)
+        self._tracker.seed(Detection(Shaft(entry, tip, SEED_LOG_ODDS), Tip(tip, ((0.25, 0.0), (0.0, 0.25)), 0.9)))
         self._pending_events.append("track seeded by hand")
 
     def mark_injection(self, time_s: float) -> None:
@@ -124,9 +123,10 @@ class GuidancePipeline:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
                 evidence = self._evidence(image, clock, moving=True)
-                tracks = self._tracker.update(self._detect(evidence, clock), frame.timestamp_s)
-                needle = _needle_band(tracks, image)
-                self._background.learn(evidence.despeckled, image.valid, frame.timestamp_s, needle)
+                found = self._detect(evidence, clock)
+                tracks = self._tracker.update(found, frame.timestamp_s)
+                needle = needle_band(self._suspected(), evidence.geometry, evidence.valid.shape)
+                self._background.learn(evidence.smooth, evidence.valid, frame.timestamp_s, needle)
             clock.lap("track")
             track = tracks[0] if tracks else None
             injectate = self._segmenter.update(frame, track) if self._segmenter is not None else None
@@ -163,13 +163,13 @@ class GuidancePipeline:
         image = self._grid(frame)
         clock.lap("grid")
         found = self._detect(self._evidence(image, clock, moving=False), clock)
-        strong = [d for d in found if d.shaft.score >= self.settings.tracker.confirm_score_mm]
-        tracks = tuple(_still_track(k + 1, d) for k, d in enumerate(strong))
+        tracks = tuple(_still_track(k + 1, d) for k, d in enumerate(found))
         track = tracks[0] if tracks else None
+        strong = track is not None and track.confidence >= self.settings.detection.still_confidence
         return GuidanceResult(
             index=frame.index,
             timestamp_s=frame.timestamp_s,
-            state=TrackState.TRACKING if track else TrackState.SEARCHING,
+            state=TrackState.TRACKING if strong else TrackState.SEARCHING,
             input_state=InputState.OK,
             tracks=tracks,
             target=guide_to(self._target_mm, track) if self._target_mm else None,
@@ -183,20 +183,28 @@ class GuidancePipeline:
         return to_working_grid(frame, self.settings.detection.working_mm_per_px)
 
     def _evidence(self, image: WorkingImage, clock: _StageClock, *, moving: bool) -> Evidence:
-        settings = self.settings.detection.ridge
-        smooth = self._despeckler(image.grey)
+        settings = self.settings.detection.evidence
+        despeckled = self._despeckler(image.grey)
         clock.lap("despeckle")
-        ridge, novelty = ridge_evidence(image, smooth, settings), None
-        clock.lap("ridge")
+        grid = to_evidence_grid(image, despeckled, settings)
+        clock.lap("smooth")
+        novelty = None
         if moving:
-            novelty = ridge_evidence(image, self._background.novelty(smooth, image.valid), settings)
-            clock.lap("novelty")
-        return Evidence(image, smooth, ridge, novelty)
+            smooth, valid, geometry = grid
+            novelty = self._background.novelty(smooth, valid, needle_band(self._suspected(), geometry, valid.shape))
+            clock.lap("motion")
+        evidence = gather(image, despeckled, grid, novelty, settings)
+        clock.lap("evidence")
+        return evidence
 
-    def _detect(self, evidence: Evidence, clock: _StageClock) -> list[Detection]:
-        found = list(self._detector.detect(evidence, self.prior))
+    def _detect(self, evidence: Evidence, clock: _StageClock) -> Sequence[Detection]:
+        expected = self._tracker.expected() if isinstance(self._tracker, NeedleTracker) else ()
+        found = self._detector.detect(evidence, self.prior, expected)
         clock.lap("detect")
         return found
+
+    def _suspected(self) -> tuple[Shaft, ...]:
+        return self._tracker.suspected() if isinstance(self._tracker, NeedleTracker) else ()
 
     def _repeated(self, frame: Frame, clock: _StageClock, events: tuple[str, ...]) -> GuidanceResult:
         """Give the last result again, older by the time that passed: a repeat is no new evidence."""
@@ -227,20 +235,31 @@ class GuidancePipeline:
         return events
 
 
+SEED_LOG_ODDS = 3.0
 NEEDLE_BAND_MM = 3.0
 """Width of the band around a needle that the background does not learn from; it also reaches so far beyond the tip."""
 
 
-def _needle_band(tracks: tuple[NeedleTrack, ...], image: WorkingImage) -> NDArray[np.bool_] | None:
-    """Where needles are, or may be in the next frames, on the working grid."""
-    if not tracks:
+def needle_band(shafts: tuple[Shaft, ...], geometry: ImageGeometry, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Where needles are, or may be in the next frames, on a grid; None without any.
+
+    Parameters
+    ----------
+    shafts : tuple of Shaft
+    geometry : ImageGeometry
+        Of the grid.
+    shape : (int, int)
+        Of the grid.
+    """
+    if not shafts:
         return None
-    band = np.zeros(image.grey.shape, np.uint8)
-    width = max(1, round(NEEDLE_BAND_MM / image.geometry.axial_mm_per_px))
-    for t in tracks:
-        entry, tip = np.asarray(t.shaft.entry_mm), np.asarray(t.tip.position_mm)
-        beyond = tip + (tip - entry) * (NEEDLE_BAND_MM / max(1e-6, float(np.hypot(*(tip - entry)))))
-        (x0, y0), (x1, y1) = np.rint(image.geometry.to_px([entry, beyond])).astype(int).tolist()
+    band = np.zeros(shape, np.uint8)
+    width = max(1, round(NEEDLE_BAND_MM / geometry.axial_mm_per_px))
+    for shaft in shafts:
+        entry, tip = np.asarray(shaft.entry_mm), np.asarray(shaft.distal_mm)
+        beyond = (tip - entry) * (NEEDLE_BAND_MM / max(1e-6, float(np.hypot(*(tip - entry)))))
+        # A bend leaves the chord by its sagitta, which the band's width holds.
+        (x0, y0), (x1, y1) = np.rint(geometry.to_px([entry - beyond, tip + beyond])).astype(int).tolist()
         cv2.line(band, (x0, y0), (x1, y1), 1, width)
     return np.asarray(band, dtype=bool)
 

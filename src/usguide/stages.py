@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection import Evidence
-from usguide.types import Detection, Frame, Injectate, InsertionPrior, NeedleTrack
+from usguide.types import Detection, Frame, Injectate, InsertionPrior, NeedleTrack, Shaft
 
 
 class Despeckler(Protocol):
@@ -23,8 +23,10 @@ class Despeckler(Protocol):
 class ShaftDetector(Protocol):
     """One frame's evidence in, needle candidates out, best first."""
 
-    def detect(self, evidence: Evidence, prior: InsertionPrior) -> Sequence[Detection]:
-        """Find needles in one frame."""
+    def detect(
+        self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
+    ) -> Sequence[Detection]:
+        """Find needles in one frame; `expected` is where the tracker expects some, to look at or to leave alone."""
         ...
 
 

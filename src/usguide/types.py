@@ -199,14 +199,57 @@ class Tip:
         return float(np.sqrt(max(a, 0.0))), float(np.sqrt(max(d, 0.0)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class EndProfile:
+    """How likely the shaft ends where, along a strip that follows it.
+
+    Parameters
+    ----------
+    start_mm : (float, float)
+        Where the strip starts, before the entry.
+    direction_rad : float
+        Of the strip there: from the lateral axis towards depth.
+    curvature_per_mm : float
+        Of the strip: half of it times the squared way lies off the tangent.
+    step_mm : float
+    least : int
+        The first step after which an end was looked for.
+    log_likelihood : ndarray, shape (n,)
+        Of an end after 0, 1, 2 ... steps, to within a constant.
+    """
+
+    start_mm: Point
+    direction_rad: float
+    curvature_per_mm: float
+    step_mm: float
+    least: int
+    log_likelihood: NDArray[np.float64]
+
+    def at_mm(self, way_mm: float) -> Point:
+        """Return the point that lies so far along the strip."""
+        c, s, off = np.cos(self.direction_rad), np.sin(self.direction_rad), 0.5 * self.curvature_per_mm * way_mm**2
+        return float(self.start_mm[0] + c * way_mm - s * off), float(self.start_mm[1] + s * way_mm + c * off)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """One candidate needle in one frame: the shaft and the tip that was found along it."""
+    """One candidate needle in one frame: the shaft and the tip that was found along it.
+
+    Parameters
+    ----------
+    shaft : Shaft
+        Its score is the log-odds of being a needle.
+    tip : Tip
+    end : EndProfile, optional
+        What the frame says of where the shaft ends; None where only the tip is known.
+    features : ndarray, optional
+        What the log-odds rest on (`usguide.detection.candidates.FEATURE_NAMES`).
+    """
 
     shaft: Shaft
     tip: Tip
-    novel: bool | None = None
-    """Whether the evidence is new against the background; None where the detector can't tell."""
+    end: EndProfile | None = None
+    features: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from usguide.detection import HoughShaftDetector
+from usguide.detection import LineDetector
 from usguide.errors import InputError
 from usguide.guide_line import GuideLine, OnGuideLine
 from usguide.pipeline import GuidancePipeline
@@ -50,5 +50,5 @@ def pipeline_for(
         return GuidancePipeline(prior, settings)
     x, z, degrees = guide
     line = GuideLine.from_angle((x, z), degrees, prior.entry_side)
-    detector = OnGuideLine(HoughShaftDetector(settings.detection.detector), line)
+    detector = OnGuideLine(LineDetector(settings.detection.detector), line)
     return GuidancePipeline(line.prior(prior), settings, detector=detector)

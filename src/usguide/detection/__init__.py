@@ -3,23 +3,23 @@
 from usguide.detection.detector import (
     DetectionSettings,
     DetectorSettings,
-    Evidence,
-    HoughShaftDetector,
-    RidgeSettings,
-    confidence_of,
+    LineDetector,
     detect_shafts,
     gather_evidence,
-    ridge_evidence,
 )
+from usguide.detection.evidence import Evidence, EvidenceSettings, LineMaps, gather, to_evidence_grid
+from usguide.detection.search import SearchSettings
 
 __all__ = [
     "DetectionSettings",
     "DetectorSettings",
     "Evidence",
-    "HoughShaftDetector",
-    "RidgeSettings",
-    "confidence_of",
+    "EvidenceSettings",
+    "LineDetector",
+    "LineMaps",
+    "SearchSettings",
     "detect_shafts",
+    "gather",
     "gather_evidence",
-    "ridge_evidence",
+    "to_evidence_grid",
 ]

@@ -1,94 +1,38 @@
-"""From one frame's evidence to ranked needle candidates: Hough, run of evidence, refinement, tip."""
+"""From one frame's evidence to ranked needle candidates: line search, examination, fitted trees."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from usguide.detection.lines import (
-    Line,
-    Run,
-    find_run,
-    hough_peaks,
-    line_from_hough,
-    refine_line,
-    response_near_end,
-)
-from usguide.detection.tip import locate_tip
-from usguide.filters import RidgeMap, despeckle, frangi_map
-from usguide.geometry import ImageGeometry
-from usguide.grid import WorkingImage, to_working_grid
-from usguide.types import Detection, Frame, InsertionPrior, Shaft
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What a detector sees of one frame, all on the working grid.
-
-    Parameters
-    ----------
-    image : WorkingImage
-        Grey levels before despeckling, valid pixels, geometry.
-    despeckled : ndarray of float32, shape (h, w)
-        Grey levels after despeckling.
-    ridge : RidgeMap
-        Response and orientation; 0 where the picture ends.
-    novelty : RidgeMap, optional
-        The same of what is new against the background; None for a picture on its own.
-    """
-
-    image: WorkingImage
-    despeckled: NDArray[np.float32]
-    ridge: RidgeMap
-    novelty: RidgeMap | None = None
-
-    @property
-    def geometry(self) -> ImageGeometry:
-        """Geometry of the working grid."""
-        return self.image.geometry
-
-
-@dataclass(frozen=True, slots=True)
-class RidgeSettings:
-    """Frangi's filter in physical units (see `usguide.filters.frangi`)."""
-
-    sigmas_mm: tuple[float, ...] = (0.2, 0.3, 0.45)
-    beta: float = 0.5
-    c: float = 6.0
-    border_mm: float = 0.45
-    """Response this close to the border of the picture is an edge, not a line."""
+from usguide.detection.candidates import WEIGHED, Candidate, examine_segment, same_candidate, weigh
+from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
+from usguide.detection.forest import Forest, load_forest
+from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
+from usguide.filters import despeckle
+from usguide.grid import to_working_grid
+from usguide.types import Detection, EndProfile, Frame, InsertionPrior, Shaft, Tip
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
-    """Shaft detection. Lengths in mm of shaft whose response is full."""
+    """Shaft detection."""
 
-    angle_step_deg: float = 1.0
-    gate_deg: float = 25.0
-    """A pixel counts for a line within this angle of its own ridge, fading to nothing at the limit."""
-    vote_floor: float = 0.15
-    """Weaker ridge responses (0..1) do not vote."""
-    threshold: float = 0.2
-    """Response at which a step along a line speaks neither for a shaft nor against one."""
-    entry_cost: float = 0.03
-    """Price of a shaft that starts away from the edge of the picture, per mm."""
-    hough_peaks: int = 40
-    refine_half_width_mm: float = 0.9
-    min_score_mm: float = 1.5
-    """Less evidence than this is no candidate."""
-    worth_refining: float = 0.3
-    """A Hough peak whose run has less than this share of the least score is not refined."""
-    min_length_mm: float = 3.0
+    look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.6, high=1.0))
+    new: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.7, high=3.0))
+    angle_step_deg: float = 2.0
     angle_margin_deg: float = 2.0
     """A refined line may leave the prior's range by this much."""
-    max_candidates: int = 10
-    novel_end_mm: float = 1.5
-    novel_response: float = 0.3
-    """A run is new when the novelty over its last millimetres has this mean response."""
+    entry_reach_mm: float = 4.0
+    """How far from a prior's entry point a line may pass."""
+    least_log_odds: float = -5.0
+    """Less likely candidates are left out."""
+    across_sigma_mm: float = 0.15
+    """Of the tip, across the shaft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,43 +40,38 @@ class DetectionSettings:
     """All that `detect_shafts` needs beside the frame and the prior."""
 
     working_mm_per_px: float = 0.15
-    despeckle_method: str = "srad"
-    despeckle_options: dict[str, float] = field(default_factory=lambda: {"iterations": 8, "q0": 0.3})
-    ridge: RidgeSettings = field(default_factory=RidgeSettings)
+    despeckle_method: str = "none"
+    despeckle_options: dict[str, float] = field(default_factory=dict)
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
+    still_confidence: float = 0.5
+    """A picture on its own shows a needle when its best candidate is at least this likely."""
 
 
-def ridge_evidence(image: WorkingImage, despeckled: NDArray[np.float32], settings: RidgeSettings) -> RidgeMap:
-    """Ridge response on the working grid, silenced near the border of the picture."""
-    mm = mm_per_px(image.geometry)
-    ridge = frangi_map(despeckled, sigmas_px=[s / mm for s in settings.sigmas_mm], beta=settings.beta, c=settings.c)
-    if not image.valid.all():
-        size = 2 * math.ceil(settings.border_mm / mm) + 1
-        kernel = np.ones((size, size), np.uint8)
-        ridge.response[cv2.dilate((~image.valid).astype(np.uint8), kernel) > 0] = 0
-    return ridge
+@cache
+def needle_forest() -> Forest:
+    """Return the fitted trees for the log-odds that a candidate lies on a needle."""
+    return load_forest("usguide.detection.fitted", "needle.npz", WEIGHED)
 
 
-def mm_per_px(geometry: ImageGeometry) -> float:
-    """Mean spacing of the (nearly isotropic) working grid."""
-    return math.sqrt(geometry.axial_mm_per_px * geometry.lateral_mm_per_px)
-
-
-class HoughShaftDetector:
-    """Orientation-gated weighted Hough transform, then the run of evidence from the entry edge along each line.
+class LineDetector:
+    """Runs of evidence from the entry edge, over all directions and offsets, in appearance and in novelty.
 
     Parameters
     ----------
     settings : DetectorSettings, optional
+    forest : Forest, optional
+        Trees that give the log-odds; those that come with usguide when None.
     """
 
-    def __init__(self, settings: DetectorSettings | None = None) -> None:
+    def __init__(self, settings: DetectorSettings | None = None, forest: Forest | None = None) -> None:
         self.settings = settings or DetectorSettings()
+        self._forest = forest or needle_forest()
 
-    def detect(self, evidence: Evidence, prior: InsertionPrior) -> tuple[Detection, ...]:
+    def detect(
+        self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
+    ) -> tuple[Detection, ...]:
         """Return needle candidates, best first; empty when there is none.
-
-        What is new in the picture comes before what only looks like a needle.
 
         Parameters
         ----------
@@ -140,112 +79,65 @@ class HoughShaftDetector:
             Of one frame.
         prior : InsertionPrior
             Side, angles and diameter.
+        expected : sequence of Shaft
+            Where needles are expected: looked at whatever else is found.
         """
-        s, mm = self.settings, mm_per_px(evidence.geometry)
-        kept: list[Run] = []
-        for ridge in (evidence.novelty, evidence.ridge):
-            for run in self._runs(ridge, evidence, prior, mm) if ridge is not None else ():
-                if len(kept) < s.max_candidates and not any(_same_needle(run, k, mm) for k in kept):
-                    kept.append(run)
-        return tuple(self._detection(run, evidence, prior, mm) for run in kept)
+        found = self.candidates(evidence, prior, expected)
+        weigh(found, self._forest)
+        likely = [c for c in found if c.log_odds >= self.settings.least_log_odds]
+        likely.sort(key=lambda c: -c.log_odds)
+        return tuple(self._detection(c, evidence) for c in likely)
 
-    def _novel(self, run: Run, evidence: Evidence, mm: float) -> bool | None:
-        """Tell whether the run's end is new: a shaft that advances is, though its older part may not be."""
-        s = self.settings
-        if evidence.novelty is None:
-            return None
-        near_end = response_near_end(
-            evidence.novelty,
-            evidence.image.valid,
-            run,
-            gate_rad=math.radians(s.gate_deg),
-            last_px=max(1, round(s.novel_end_mm / mm)),
+    def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
+        """Return the candidates of one frame, before they are weighed."""
+        mm = evidence.mm_per_px
+        ends = [evidence.geometry.to_px([s.entry_mm, s.distal_mm]) for s in expected]
+        rough = [(np.asarray(e[0]), np.asarray(e[1])) for e in ends]
+        for side in sides_of(prior):
+            angles = travel_directions_rad(side, prior.angle_deg, self.settings.angle_step_deg)
+            entered = entered_px(evidence.valid, side)
+            for maps, settings in ((evidence.new, self.settings.new), (evidence.look, self.settings.look)):
+                if maps is not None:
+                    rough += [(s.start, s.end) for s in find_segments(maps, entered, angles, settings, mm)]
+        found: list[Candidate] = []
+        for start, end in rough:
+            c = examine_segment(evidence, start, end)
+            if c is not None and self._fits(c, evidence, prior) and not any(same_candidate(c, o, mm) for o in found):
+                found.append(c)
+        return found
+
+    def _fits(self, c: Candidate, evidence: Evidence, prior: InsertionPrior) -> bool:
+        """Tell whether a candidate may be the needle that the prior speaks of."""
+        low, high = prior.angle_deg
+        margin = self.settings.angle_margin_deg
+        angle = math.degrees(math.atan2(math.sin(c.chord_rad), abs(math.cos(c.chord_rad))))
+        if not low - margin <= angle <= high + margin:
+            return False
+        if prior.entry_mm is None:
+            return True
+        x, y = (c.entry - evidence.geometry.to_px(prior.entry_mm)) * evidence.mm_per_px
+        return abs(y * math.cos(c.chord_rad) - x * math.sin(c.chord_rad)) <= self.settings.entry_reach_mm
+
+    def _detection(self, c: Candidate, evidence: Evidence) -> Detection:
+        geometry, mm = evidence.geometry, evidence.mm_per_px
+        entry, end, strip = (
+            (float(x), float(z)) for x, z in geometry.to_mm([c.entry, c.end, np.array(c.strip[:2])])
         )
-        return near_end >= s.novel_response
-
-    def _runs(self, ridge: RidgeMap, evidence: Evidence, prior: InsertionPrior, mm: float) -> list[Run]:
-        """Refined runs of evidence in one ridge map, best first."""
-        s, runs = self.settings, []
-        gate, travel = math.radians(s.gate_deg), travel_directions_rad(prior, s.angle_step_deg)
-        for angle, offset in hough_peaks(ridge, travel, gate_rad=gate, floor=s.vote_floor, count=s.hough_peaks):
-            line = line_from_hough(angle, offset, ridge.response.shape)
-            run = self._refined(ridge, evidence.image.valid, line, prior, gate, mm) if line else None
-            if run and run.score * mm >= s.min_score_mm and (run.stop - run.start) * mm >= s.min_length_mm:
-                runs.append(run)
-        runs.sort(key=lambda r: -r.score)
-        return runs
-
-    def _refined(
-        self, ridge: RidgeMap, valid: NDArray[np.bool_], line: Line, prior: InsertionPrior, gate: float, mm: float
-    ) -> Run | None:
-        s = self.settings
-
-        def run_on(candidate: Line) -> Run:
-            return find_run(ridge, valid, candidate, gate_rad=gate, threshold=s.threshold, entry_cost=s.entry_cost * mm)
-
-        run = run_on(line)
-        if run.score * mm < s.worth_refining * s.min_score_mm:
-            return None
-        for _ in range(2):
-            if run.score <= 0:
-                return None
-            better = refine_line(
-                ridge, valid, run, gate_rad=gate, half_width_px=max(2, round(s.refine_half_width_mm / mm))
-            )
-            if better is None or not _in_range(better, prior, s.angle_margin_deg):
-                return None
-            run = run_on(better)
-        return run
-
-    def _detection(self, run: Run, evidence: Evidence, prior: InsertionPrior, mm: float) -> Detection:
-        score_mm = run.score * mm
-        confidence = confidence_of(score_mm)
-        tip, along = locate_tip(
-            evidence.despeckled,
-            run,
-            evidence.geometry,
-            needle_diameter_mm=prior.needle_diameter_mm,
-            confidence=confidence,
-        )
-        ends = evidence.geometry.to_mm([run.line.at(run.entry), run.line.at(along)])
-        entry, distal = ((float(x), float(z)) for x, z in ends)
-        return Detection(Shaft(entry, distal, score_mm), tip, self._novel(run, evidence, mm))
-
-
-def confidence_of(score_mm: float) -> float:
-    """Map a score to 0..1. A monotone scale, not yet calibrated against truth."""
-    return 1.0 / (1.0 + math.exp(-(score_mm - 6.0) / 2.0))
-
-
-def travel_directions_rad(prior: InsertionPrior, step_deg: float) -> NDArray[np.float64]:
-    """Directions in which a needle may travel in the picture: rightwards from the left, and so on."""
-    low, high = prior.angle_deg
-    angles = np.arange(math.floor(low), math.ceil(high) + 0.5 * step_deg, step_deg)
-    sides = {"left": (angles,), "right": (180 - angles,)}.get(prior.entry_side, (angles, 180 - angles))
-    return np.radians(np.concatenate(sides))
-
-
-def _in_range(line: Line, prior: InsertionPrior, margin_deg: float) -> bool:
-    c, s = math.cos(line.angle_rad), math.sin(line.angle_rad)
-    angle = math.degrees(math.atan2(s, abs(c)))
-    low, high = prior.angle_deg
-    return low - margin_deg <= angle <= high + margin_deg
-
-
-def _same_needle(a: Run, b: Run, mm: float) -> bool:
-    """Tell whether two runs lie on each other: within 6 degrees, and `a`'s middle within 1.5 mm of `b`'s line."""
-    turn = math.remainder(a.line.angle_rad - b.line.angle_rad, math.pi)
-    x, y = a.line.at(0.5 * (a.start + a.stop))
-    bx, by = b.line.start_px
-    across = (y - by) * math.cos(b.line.angle_rad) - (x - bx) * math.sin(b.line.angle_rad)
-    return abs(turn) < math.radians(6) and abs(across) * mm < 1.5
+        shaft = Shaft(entry, end, c.log_odds, 2 * c.bend / mm if c.bend else None)
+        u, v = np.array([math.cos(c.chord_rad), math.sin(c.chord_rad)]), np.array([-math.sin(c.chord_rad), math.cos(c.chord_rad)])
+        covariance = c.end_variance_mm2 * np.outer(u, u) + self.settings.across_sigma_mm**2 * np.outer(v, v)
+        confidence = 1 / (1 + math.exp(-c.log_odds))
+        tip = Tip(end, ((float(covariance[0, 0]), float(covariance[0, 1])), (float(covariance[1, 0]), float(covariance[1, 1]))), confidence)
+        profile = EndProfile(strip, c.strip[2], 2 * c.bend / mm, mm, c.least, c.sums)
+        return Detection(shaft, tip, profile, c.features)
 
 
 def gather_evidence(frame: Frame, settings: DetectionSettings) -> Evidence:
-    """Resample, despeckle and filter one frame."""
+    """Return the evidence of a picture on its own."""
     image = to_working_grid(frame, settings.working_mm_per_px)
     despeckled = despeckle(image.grey, method=settings.despeckle_method, **settings.despeckle_options)
-    return Evidence(image, despeckled, ridge_evidence(image, despeckled, settings.ridge))
+    grid = to_evidence_grid(image, despeckled, settings.evidence)
+    return gather(image, despeckled, grid, None, settings.evidence)
 
 
 def detect_shafts(
@@ -264,7 +156,8 @@ def detect_shafts(
     Returns
     -------
     tuple of Shaft
-        Best first; empty when nothing looks like a needle.
+        Best first, each with its log-odds of being a needle as score: 0 is even, 3 is 20 to 1. Empty when nothing
+        looks like a needle.
 
     Raises
     ------
@@ -272,6 +165,5 @@ def detect_shafts(
         The frame can't be an ultrasound image of that spacing.
     """
     chosen = settings or DetectionSettings()
-    evidence = gather_evidence(frame, chosen)
-    found = HoughShaftDetector(chosen.detector).detect(evidence, prior or InsertionPrior())
+    found = LineDetector(chosen.detector).detect(gather_evidence(frame, chosen), prior or InsertionPrior())
     return tuple(d.shaft for d in found)

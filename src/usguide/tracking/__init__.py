@@ -1,6 +1,6 @@
 """Needles followed over time."""
 
-from usguide.tracking.kalman import TipFilterSettings
+from usguide.tracking.belief import BeliefSettings
 from usguide.tracking.tracker import NeedleTracker, TrackerSettings
 
-__all__ = ["NeedleTracker", "TipFilterSettings", "TrackerSettings"]
+__all__ = ["BeliefSettings", "NeedleTracker", "TrackerSettings"]

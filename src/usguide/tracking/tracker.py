@@ -1,85 +1,107 @@
-"""Follow needles from frame to frame: a Kalman filter a needle, and states whose times are in seconds."""
+"""Track before detect: several hypotheses, each weighed by fitted trees on all that was seen of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
-from usguide.tracking.kalman import TipFilter, TipFilterSettings
-from usguide.types import Detection, NeedleTrack, Shaft, TrackState
+from usguide.detection.forest import Forest, load_forest
+from usguide.tracking.belief import BeliefSettings
+from usguide.tracking.hypothesis import TRACK_FEATURES, UNSEEN_LOG_ODDS, Hypothesis
+from usguide.types import Detection, NeedleTrack, Shaft, Tip, TrackState
 
 
 @dataclass(frozen=True, slots=True)
 class TrackerSettings:
-    """Life of a track. All times in seconds, all lengths in mm."""
+    """Life of a track. All times in seconds, all lengths in mm, all confidences in 0..1."""
 
-    confirm_s: float = 0.12
-    """A candidate is tracked once it has been seen for this long and has moved along itself."""
-    confirm_score_mm: float = 3.0
-    """Mean score that such a candidate needs."""
-    moved_mm: float = 2.0
-    """A line whose end has advanced or withdrawn this far along itself is a needle, not a fascia."""
-    moved_share: float = 0.7
-    """... if this share of all its small movements went the same way."""
-    still_confirm_s: float = 1.5
-    """A line that does not move along itself has appearance alone to speak for it: it needs longer ..."""
-    still_confirm_score_mm: float = 8.0
-    """... and more of it, and its confidence is halved."""
+    confirm: float = 0.55
+    """Confidence at which a hypothesis is called a needle, ..."""
+    keep: float = 0.4
+    """... and below which a needle is no longer called seen."""
     coast_s: float = 0.5
-    """A track without a measurement is kept for this long."""
-    gate_angle_deg: float = 6.0
-    gate_across_mm: float = 2.0
-    gate_along_mm: float = 3.0
-    """A tip further from the prediction than this (and than the speed limit allows) is not the tip of this frame."""
-    max_speed_mm_s: float = 40.0
-    relocate_s: float = 0.3
-    """A tip that stays out of reach for this long is believed after all."""
-    smooth_innovation_mm: float = 1.5
-    """Only steps whose surprise is below this count as movement: the end of a fascia flickers, a tip glides."""
+    """A track that is not seen is kept for this long ..."""
+    unconfirmed_s: float = 0.25
+    """... and one that was never confirmed for this long."""
+    trust_s: float = 2.0
+    """A seed is believed for this long whatever the picture shows of it."""
+    start_log_odds: float = -3.5
+    """A detection less likely than this starts no hypothesis, ..."""
+    see_log_odds: float = -4.5
+    """... and continues none."""
+    gate_turn_deg: float = 6.0
+    gate_across_mm: float = 1.2
+    """A detection further from a hypothesis is another line."""
+    same_turn_deg: float = 5.0
+    same_across_mm: float = 1.0
+    """Two hypotheses closer than this are one."""
+    hopeless_log_odds: float = -3.9
+    """Running mean below which an unconfirmed hypothesis is dropped."""
+    exclude_log_odds: float = -0.85
+    """Running mean from which the background does not learn a hypothesis."""
+    max_hypotheses: int = 10
     max_tracks: int = 5
-    max_hypotheses: int = 16
-    tip_filter: TipFilterSettings = field(default_factory=TipFilterSettings)
+    belief: BeliefSettings = field(default_factory=BeliefSettings)
 
 
-@dataclass(slots=True)
-class _Hypothesis:
-    track_id: int
-    filter: TipFilter
-    angle_rad: float
-    """Direction of travel in mm space."""
-    shaft: Shaft
-    score: float
-    born_s: float
-    seen_s: float
-    tip_seen_s: float
-    sightings: int = 1
-    advance_mm: float = 0.0
-    path_mm: float = 0.0
-    moved: bool = False
-    confirmed: bool = False
+@cache
+def track_forest() -> Forest:
+    """Return the fitted trees for the log-odds that a hypothesis is a needle and its tip within 2 mm."""
+    return load_forest("usguide.tracking.fitted", "track.npz", TRACK_FEATURES)
 
 
 class NeedleTracker:
-    """Nearest-neighbour association along the shaft's line, best score first.
+    """Hypotheses that detections feed; those that convince are tracks.
 
     Parameters
     ----------
     settings : TrackerSettings, optional
+    forest : Forest, optional
+        Trees that give the log-odds; those that come with usguide when None.
     """
 
-    def __init__(self, settings: TrackerSettings | None = None) -> None:
+    def __init__(self, settings: TrackerSettings | None = None, forest: Forest | None = None) -> None:
         self.settings = settings or TrackerSettings()
+        self._forest = forest or track_forest()
         self.reset()
 
     def reset(self) -> None:
         """Forget every needle."""
-        self._hypotheses: list[_Hypothesis] = []
+        self.hypotheses: list[Hypothesis] = []
         self._next_id = 1
         self._time_s: float | None = None
-        self._last_needle: Shaft | None = None
+        self._began_s: float | None = None
+        self._pending: Detection | None = None
+
+    def expected(self) -> tuple[Shaft, ...]:
+        """Return where needles, or what may be some, were last: a detector looks there whatever else it finds."""
+        return tuple(h.shaft for h in self.hypotheses)
+
+    def suspected(self) -> tuple[Shaft, ...]:
+        """Return the shafts that a background should not learn."""
+        limit = self.settings.exclude_log_odds
+        return tuple(
+            h.shaft for h in self.hypotheses if h.confirmed or h.confidence > 0.3 or h.log_odds_fast > limit
+        )
+
+    def seed(self, detection: Detection, timestamp_s: float | None = None) -> None:
+        """Start a confirmed track from what someone pointed out; other tracks are dropped.
+
+        Parameters
+        ----------
+        detection : Detection
+        timestamp_s : float, optional
+            When; with the next frame when None.
+        """
+        self.hypotheses = []
+        if timestamp_s is None:
+            self._pending = detection
+        else:
+            self._plant(detection, timestamp_s)
 
     def update(self, detections: Sequence[Detection], timestamp_s: float) -> tuple[NeedleTrack, ...]:
         """Take one frame's candidates and return the confirmed tracks, best first.
@@ -89,178 +111,144 @@ class NeedleTracker:
         Parameters
         ----------
         detections : sequence of Detection
-            Best first; may be empty.
+            May be empty.
         timestamp_s : float
             Later than at the last call.
         """
-        dt = 0.0 if self._time_s is None else max(0.0, timestamp_s - self._time_s)
+        if self._began_s is None:
+            self._began_s = timestamp_s
         self._time_s = timestamp_s
-        for h in self._hypotheses:
-            h.filter.predict(dt, h.angle_rad)
-        free = list(detections)
-        for h in sorted(self._hypotheses, key=lambda h: (not h.moved, not h.confirmed, -h.score)):
-            match = self._match(h, free, timestamp_s)
-            if match is not None:
-                free.remove(match)
-                self._absorb(h, match, timestamp_s)
-        for d in free:
-            if len(self._hypotheses) < self.settings.max_hypotheses and not self._known(d):
-                self._start(d, timestamp_s)
-        return self._report(timestamp_s)
+        if self._pending is not None:
+            self._plant(self._pending, timestamp_s)
+            self._pending = None
+        free = self._associate(list(detections), timestamp_s)
+        self._weigh(free, timestamp_s)
+        tracks = self._report(timestamp_s)
+        self._start(free, timestamp_s)
+        return tracks
 
-    def seed(self, detection: Detection, timestamp_s: float) -> None:
-        """Start a confirmed track from what someone pointed out; other tracks are dropped."""
-        self._hypotheses = []
-        self._start(detection, timestamp_s)
-        self._hypotheses[-1].confirmed = self._hypotheses[-1].moved = True
-
-    def _match(self, h: _Hypothesis, free: Sequence[Detection], now_s: float) -> Detection | None:
-        s = self.settings
-        reach = max(s.gate_along_mm, s.max_speed_mm_s * (now_s - h.seen_s))
-        best, best_value = None, -math.inf
-        for d in free:
-            if not self._same_line(d.shaft, h.shaft):
-                continue
-            along = abs(h.filter.innovation_along(d.tip.position_mm, h.angle_rad))
-            # A tip out of reach still shows the shaft; a nearer one is preferred.
-            value = d.shaft.score - (along if along <= reach else 2 * along)
-            if value > best_value:
-                best, best_value = d, value
-        return best
-
-    def _absorb(self, h: _Hypothesis, d: Detection, now_s: float) -> None:
-        s = self.settings
-        weight = 0.4 if h.sightings > 2 else 1 / (h.sightings + 1)
-        turn = math.radians(_turn_deg(d.shaft, h.shaft))
-        h.angle_rad += weight * turn
-        surprise = abs(h.filter.innovation_along(d.tip.position_mm, h.angle_rad))
-        if surprise <= max(s.gate_along_mm, s.max_speed_mm_s * (now_s - h.tip_seen_s)):
-            self._absorb_tip(h, d, surprise)
-            h.tip_seen_s = now_s
-        elif now_s - h.tip_seen_s >= s.relocate_s:
-            # For a moment the line may run on into a fascia; what stays there is the tip.
-            h.filter = TipFilter(d.tip, s.tip_filter)
-            h.tip_seen_s = now_s
-        h.score += 0.3 * (d.shaft.score - h.score)
-        h.shaft = _smoothed(h, d)
-        h.seen_s = now_s
-        h.sightings += 1
-
-    def _absorb_tip(self, h: _Hypothesis, d: Detection, surprise: float) -> None:
-        s = self.settings
-        before, step = h.filter.tip(1.0).position_mm, h.filter.last_step_along(h.angle_rad)
-        h.filter.update(d.tip)
-        # What was there before and flickers at its end has not moved.
-        if surprise <= s.smooth_innovation_mm and d.novel is not False:
-            step -= h.filter.innovation_along(before, h.angle_rad)
-            h.advance_mm += step
-            h.path_mm += abs(step)
-            # Both the way and its steadiness count: flicker covers much path and gets nowhere.
-            h.moved |= abs(h.advance_mm) >= max(s.moved_mm, s.moved_share * h.path_mm)
-
-    def _known(self, d: Detection) -> bool:
-        s = self.settings
-        return any(
-            abs(_turn_deg(d.shaft, h.shaft)) <= 0.5 * s.gate_angle_deg
-            and _offset_mm(d.shaft, h.shaft) <= 0.5 * s.gate_across_mm
-            for h in self._hypotheses
-        )
-
-    def _start(self, d: Detection, now_s: float) -> None:
-        (ex, ez), (x, z) = d.shaft.entry_mm, d.shaft.distal_mm
-        self._hypotheses.append(
-            _Hypothesis(
-                self._next_id,
-                TipFilter(d.tip, self.settings.tip_filter),
-                math.atan2(z - ez, x - ex),
-                d.shaft,
-                d.shaft.score,
-                now_s,
-                now_s,
-                now_s,
-            )
-        )
+    def _plant(self, detection: Detection, now_s: float) -> None:
+        h = Hypothesis(self._next_id, detection, now_s, self.settings.belief)
+        h.confirmed, h.trusted_until_s = True, now_s + self.settings.trust_s
         self._next_id += 1
+        self.hypotheses = [h]
+
+    def _associate(self, free: list[Detection], now_s: float) -> list[Detection]:
+        """Give each hypothesis its detection, the most trusted first; return what is left of them."""
+        s = self.settings
+        for h in sorted(self.hypotheses, key=lambda h: -(h.confidence + 0.01 * _probability(h.log_odds_slow))):
+            best, best_value = None, -math.inf
+            for d in free:
+                across = h.across_mm(d.shaft)
+                if h.turn_rad(d.shaft) > math.radians(s.gate_turn_deg) or across > s.gate_across_mm:
+                    continue
+                value = d.shaft.score - 0.5 * across
+                if value > best_value:
+                    best, best_value = d, value
+            if best is None or best.shaft.score < s.see_log_odds:
+                h.coast(now_s)
+                continue
+            h.see(best, now_s)
+            free = [d for d in free if not self._same(d.shaft, best.shaft)]
+        return free
+
+    def _weigh(self, free: Sequence[Detection], now_s: float) -> None:
+        rival = max((d.shaft.score for d in free), default=UNSEEN_LOG_ODDS)
+        stream_s = now_s - (now_s if self._began_s is None else self._began_s)
+        for h in self.hypotheses:
+            h.set_scene(len(self.hypotheses), rival, stream_s)
+            h.confidence = self._confidence(h, now_s)
+
+    def _confidence(self, h: Hypothesis, now_s: float) -> float:
+        if h.detection.features is None:
+            # A detector of one's own, or a seed: its own word, a little while.
+            value = h.detection.tip.confidence * math.exp(-(now_s - h.seen_s) / self.settings.coast_s)
+            return value * (1.0 if h.confirmed else min(1.0, (now_s - h.born_s) / 0.15))
+        return _probability(self._forest.log_odds(h.features()))
 
     def _report(self, now_s: float) -> tuple[NeedleTrack, ...]:
         s, kept, tracks = self.settings, [], []
-        for h in self._hypotheses:
-            unseen = now_s - h.seen_s
-            h.confirmed |= unseen == 0 and self._convincing(h, now_s)
-            if h.confirmed and h.moved:
-                self._last_needle = h.shaft
-            lost = unseen > s.coast_s if h.confirmed else unseen > s.confirm_s
-            if not lost:
-                kept.append(h)
+        unique: list[Hypothesis] = []
+        for h in sorted(self.hypotheses, key=lambda h: -(10 * h.confirmed + h.confidence + 0.01 * _probability(h.log_odds_slow))):  # fmt: skip  # noqa: E501
+            if not any(self._same(h.shaft, o.shaft) for o in unique):
+                unique.append(h)
+        for h in unique:
+            seen = h.seen_s == now_s and h.confidence >= (s.keep if h.confirmed else s.confirm)
+            h.confirmed |= seen
+            if seen:
+                h.trusted_until_s = max(h.trusted_until_s, now_s + s.coast_s)
+                h.longest_mm = max(h.longest_mm, h.way_mm)
+            lost = h.confirmed and now_s > h.trusted_until_s
             if h.confirmed:
-                tracks.append((not h.moved, _track(h, now_s, lost=lost)))
-        self._hypotheses = kept
-        if self._last_needle is not None:
-            tracks = [t for t in tracks if not t[0]]
+                state = TrackState.LOST if lost else TrackState.TRACKING if seen else TrackState.COASTING
+                tracks.append(_track(h, state, now_s))
+            if lost:
+                h.confirmed = False
+            if self._hopeful(h, now_s):
+                kept.append(h)
+        self.hypotheses = kept
         rank = {TrackState.TRACKING: 0, TrackState.COASTING: 1, TrackState.LOST: 2}
-        tracks.sort(key=lambda t: (rank[t[1].state], t[0], -t[1].confidence, t[1].track_id))
-        return tuple(t for _, t in tracks[: s.max_tracks])
+        tracks.sort(key=lambda t: (rank[t.state], -t.confidence, t.track_id))
+        return tuple(tracks[: s.max_tracks])
 
-    def _convincing(self, h: _Hypothesis, now_s: float) -> bool:
+    def _hopeful(self, h: Hypothesis, now_s: float) -> bool:
         s = self.settings
-        age = now_s - h.born_s
-        if self._last_needle is None and not h.moved:
-            return age >= s.still_confirm_s and h.score >= s.still_confirm_score_mm
-        # Once a needle has shown itself by moving, looks alone convince no longer, except where that needle was.
-        back = self._last_needle is not None and self._same_line(h.shaft, self._last_needle)
-        h.moved |= back
-        return h.moved and age >= s.confirm_s and h.score >= s.confirm_score_mm
+        if h.confirmed:
+            return True
+        if now_s - h.seen_s > s.unconfirmed_s:
+            return False
+        return h.log_odds_fast >= s.hopeless_log_odds or now_s - h.born_s <= s.unconfirmed_s
 
-    def _same_line(self, a: Shaft, b: Shaft) -> bool:
+    def _start(self, free: Sequence[Detection], now_s: float) -> None:
         s = self.settings
-        return abs(_turn_deg(a, b)) <= s.gate_angle_deg and _offset_mm(a, b) <= s.gate_across_mm
+        for d in sorted(free, key=lambda d: -d.shaft.score):
+            if d.shaft.score < s.start_log_odds or len(self.hypotheses) >= s.max_hypotheses:
+                return
+            if any(self._same(d.shaft, h.shaft) for h in self.hypotheses):
+                continue
+            self.hypotheses.append(Hypothesis(self._next_id, d, now_s, s.belief))
+            self._next_id += 1
+
+    def _same(self, a: Shaft, b: Shaft) -> bool:
+        """Tell whether two shafts are one: nearly parallel, and the middle of one on the other."""
+        (ax, az), (bx, bz) = (np.subtract(s.distal_mm, s.entry_mm) for s in (a, b))
+        turn = math.degrees(math.remainder(math.atan2(az, ax) - math.atan2(bz, bx), 2 * math.pi))
+        if abs(turn) > self.settings.same_turn_deg:
+            return False
+        middle = 0.5 * (np.asarray(a.entry_mm) + a.distal_mm) - b.entry_mm
+        length = math.hypot(bx, bz)
+        return length > 0 and abs(bx * middle[1] - bz * middle[0]) / length <= self.settings.same_across_mm
 
 
-def _track(h: _Hypothesis, now_s: float, *, lost: bool) -> NeedleTrack:
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-min(max(log_odds, -30.0), 30.0)))
+
+
+ACROSS_SIGMA_MM = 0.15
+
+
+def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
     unseen = now_s - h.seen_s
-    state = TrackState.LOST if lost else TrackState.TRACKING if unseen == 0 else TrackState.COASTING
-    confidence = (1.0 if h.moved else 0.5) * math.exp(-unseen / 0.5) / (1 + math.exp(-(h.score - 6.0) / 2.0))
-    tip = replace(h.filter.tip(confidence), confidence=confidence)
-    length = math.dist(h.shaft.entry_mm, tip.position_mm)
-    visible = h.shaft.length_mm / length if length > 0 else 1.0
+    confidence = h.confidence if state is TrackState.TRACKING else h.confidence * math.exp(-unseen / 0.5)
+    way = h.way_mm
+    fraction = min(1.0, way / h.longest_mm) if h.longest_mm > 0 else 1.0
+    # A visible end that has come back may be a withdrawn tip, or one that has left the plane.
+    along = h.belief.sigma_mm**2 + (0.25 * (h.longest_mm - way)) ** 2 * (fraction < 1)
+    across = ACROSS_SIGMA_MM**2 + (2.0 * unseen) ** 2
+    c, s = math.cos(h.direction_rad), math.sin(h.direction_rad)
+    covariance = (
+        (along * c * c + across * s * s, (along - across) * c * s),
+        ((along - across) * c * s, along * s * s + across * c * c),
+    )
+    tip = Tip(h.tip_mm, covariance, confidence)
     return NeedleTrack(
         track_id=h.track_id,
         state=state,
-        shaft=h.shaft,
+        shaft=replace(h.shaft, score=h.log_odds_fast),
         tip=tip,
-        tip_velocity_mm_s=h.filter.speed_along(h.angle_rad),
+        tip_velocity_mm_s=h.belief.speed_mm_s,
         confidence=confidence,
-        in_plane_fraction=float(np.clip(visible, 0.0, 1.0)),
+        in_plane_fraction=fraction,
         age_s=now_s - h.born_s,
         time_since_seen_s=unseen,
     )
-
-
-def _smoothed(h: _Hypothesis, d: Detection) -> Shaft:
-    """Lay the shaft through the filtered tip at the filtered angle; its ends are this frame's, moved onto that line."""
-    tip = np.asarray(h.filter.tip(1.0).position_mm)
-    u = np.array([math.cos(h.angle_rad), math.sin(h.angle_rad)])
-    # Across the shaft the line of this frame is better known than the filtered tip's own position across it.
-    normal = np.array([-u[1], u[0]])
-    base = tip + normal * float(normal @ (np.asarray(d.shaft.distal_mm) - tip)) * 0.5
-
-    def on_line(point: tuple[float, float]) -> tuple[float, float]:
-        p = base + u * float(u @ (np.asarray(point) - base))
-        return float(p[0]), float(p[1])
-
-    return Shaft(on_line(d.shaft.entry_mm), on_line(d.shaft.distal_mm), d.shaft.score, d.shaft.curvature_per_mm)
-
-
-def _turn_deg(a: Shaft, b: Shaft) -> float:
-    """Angle from `b`'s direction to `a`'s, signed, -180..180."""
-    (ax, az), (bx, bz) = (np.subtract(s.distal_mm, s.entry_mm) for s in (a, b))
-    return math.degrees(math.remainder(math.atan2(az, ax) - math.atan2(bz, bx), 2 * math.pi))
-
-
-def _offset_mm(a: Shaft, b: Shaft) -> float:
-    """Distance of the middle of `a` from the line of `b`."""
-    p, q = np.asarray(b.entry_mm), np.asarray(b.distal_mm)
-    middle = 0.5 * (np.asarray(a.entry_mm) + np.asarray(a.distal_mm))
-    d = q - p
-    length = float(np.hypot(d[0], d[1])) or 1.0
-    return float(abs(d[0] * (middle[1] - p[1]) - d[1] * (middle[0] - p[0])) / length)

@@ -1,0 +1,73 @@
+"""What the needle's trees are fitted on: the benchmark's tuning split, and more scenes like it with other seeds below 1000."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from usguide import datasets
+from usguide.bench import anatomy_suite, phantom_suite
+from usguide.bench.sequences import Sequence as Recording
+from usguide.bench.suites import suites
+from usguide.errors import UsguideError
+
+COLUMNS = ("visibility", "side", "probe", "hand", "bend_per_mm", "fluid", "course", "scanner")
+EXTRA = ((101, (7, 3, 19, 29, 11, 2, 15, 23)), (151, (13, 27, 5, 9, 31, 20, 38, 1)))
+"""First seed of a further set of phantoms, and by how many rows each of its columns is turned."""
+ANATOMY_SEED = 301
+
+
+def tuning_recordings() -> list[Recording]:
+    """Return every sequence that may be fitted on; recordings that are absent are left out."""
+    found = [s for suite in suites("all", split="tune") for s in suite.sequences]
+    return [*found, *_phantoms(), *_anatomies()]
+
+
+def _phantoms() -> Iterator[Recording]:
+    for k, (seed, shifts) in enumerate(EXTRA):
+        for n, row in enumerate(_turned(phantom_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))):
+            try:
+                made = phantom_suite._needle(row, seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
+            except AssertionError:  # no place for that needle in that picture
+                continue
+            yield replace(made, name=f"x{k}-{made.name}")
+        for n, free in enumerate(phantom_suite.NEEDLE_FREE):
+            made = phantom_suite._free(free, seed + 500 + n, "tune", quick=False)  # noqa: SLF001
+            yield replace(made, name=f"x{k}-{made.name}")
+
+
+def _turned(rows: Sequence[phantom_suite.Row], shifts: dict[str, int]) -> list[phantom_suite.Row]:
+    """Let the factors meet in other combinations; the angles move by a degree."""
+    found = []
+    for k, row in enumerate(rows):
+        values: dict[str, Any] = {c: getattr(rows[(k + shift) % len(rows)], c) for c, shift in shifts.items()}
+        if row.angle_deg > 55:
+            values["bend_per_mm"] = abs(values["bend_per_mm"])
+        angle = min(75, max(10, row.angle_deg + (1 if k < 22 else -1)))
+        found.append(replace(row, angle_deg=angle, **values))
+    return found
+
+
+def _anatomies() -> Iterator[Recording]:
+    try:
+        folder = datasets.path(anatomy_suite.STILLS)
+    except UsguideError:
+        return
+    stills = [folder / f.path for f in datasets.files(anatomy_suite.STILLS, split="tune", match="images/*")]
+    rows = anatomy_suite.NEEDLES
+    other = {"left": "right", "right": "left"}
+    planned: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, other[r.side], r) for r in rows]
+    planned += [(name, hand, other[side], None) for name, hand, side in anatomy_suite.NEEDLE_FREE]
+    for k, (name, hand, side, row) in enumerate(planned):
+        still = stills[(k * len(stills) // len(planned) + 1) % len(stills)]
+        seed = ANATOMY_SEED + k
+        if row is not None:
+            looks, course = rows[(5 * k + 3) % len(rows)], rows[(3 * k + 7) % len(rows)].course
+            row = replace(row, visibility=looks.visibility, hand=looks.hand, course=course, side=side)
+            hand = row.hand
+        try:
+            made = anatomy_suite._sequence(name, hand, side, row, still, seed, "tune", duration_s=4.0)  # noqa: SLF001
+        except AssertionError:
+            continue
+        yield replace(made, name=f"x0-{made.name}")

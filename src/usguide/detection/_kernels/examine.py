@@ -1,0 +1,277 @@
+"""From a rough segment to a needle candidate: laid onto the evidence, its ends found, its looks put into numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide._jit import kernel
+from usguide.detection._kernels.profile import (
+    HALF_STRIP,
+    bilinear,
+    change_point,
+    fit_centre,
+    run_start,
+    straighten,
+)
+from usguide.detection._kernels.search import BLOCK_PX, mean_square
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+WIDTH = 2 * HALF_STRIP + 1
+SHORTEST_MM = 1.8
+BEFORE_MM, BEYOND_MM = 4.0, 8.0
+"""A candidate is looked for so far before and beyond the segment that it grew from."""
+BEND_PER_MM = 0.009
+"""Most curvature that a needle is given, and ..."""
+USUAL_BEND_PER_MM = 0.003
+"""... what is usual: short runs do not tell their bend, and are kept straight."""
+END_BLUR_MM = 0.38
+"""Log compression and the point spread let a bright end look so much longer than it is."""
+FEATURES = 33
+
+
+@kernel
+def examine(
+    grey: F32,
+    valid: NDArray[np.bool_],
+    look: F32,
+    look_known: F32,
+    look_energy: F32,
+    look_floor2: float,
+    new: F32,
+    new_known: F32,
+    new_energy: F32,
+    new_floor2: float,
+    ends: F64,
+    mm: float,
+    features: F64,
+    curve: F64,
+    sums: F64,
+) -> bool:
+    """Examine one segment.
+
+    Parameters
+    ----------
+    grey, valid
+        Smooth picture and where there is one, shape (h, w).
+    look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2
+        Appearance and novelty; see `search_lines`.
+    ends : float64 (4,)
+        x0, y0, x1, y1 in px, in the direction of travel.
+    mm : float
+        Per px.
+    features : float64 (33,)
+        Out; named in `usguide.detection.candidates`.
+    curve : float64 (14,)
+        Out: entry x, y; end x, y; direction of the chord; direction at the end; bend; variance of the end along the
+        line in mm^2; then the strip that `sums` follows: x, y, direction at its start, number of steps, steps to the
+        entry, and the least number of steps to an end.
+    sums : float64 (k,)
+        Out: log-likelihood that the shaft ends after each step of that strip.
+
+    Returns
+    -------
+    bool
+        False where there is no candidate.
+    """
+    x0, y0, x1, y1 = ends[0], ends[1], ends[2], ends[3]
+    length = math.hypot(x1 - x0, y1 - y0)
+    shortest = SHORTEST_MM / mm
+    if length < shortest:
+        return False
+    most = sums.shape[0] - 1
+    a, b = np.empty((most, WIDTH), np.float32), np.empty((most, WIDTH), np.float32)
+    seen_a, seen_b = np.empty(most, np.float32), np.empty(most, np.float32)
+    on_line, new_line = np.empty(most), np.empty(most)
+    centre, found = np.zeros(3), np.empty(4)
+    angle, bend, before = math.atan2(y1 - y0, x1 - x0), 0.0, int(BEFORE_MM / mm)
+    # A first look lays the line and finds its end; the second uses all of it.
+    for look_again in range(2):
+        steps = min(int(length) + 1, most)
+        straighten(look, look_known, look_energy, look_floor2, x0, y0, angle, bend, steps, a, seen_a)
+        straighten(new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, b, seen_b)
+        centre[:] = 0
+        if look_again == 0:
+            fit_centre(a, b, steps, 3.0, 1e9, centre)
+        usual = 0.5 * USUAL_BEND_PER_MM * mm * length * length
+        ridge = 4.0 / (usual * usual) if length * mm > 6 else 1e9
+        away = fit_centre(a, b, steps, 2.0, ridge, centre)
+        x0, y0 = x0 - math.sin(angle) * centre[0], y0 + math.cos(angle) * centre[0]
+        limit = 0.5 * BEND_PER_MM * mm
+        bend = min(max(bend + centre[2] / (length * length), -limit), limit)
+        angle += math.atan(centre[1] / length)
+        # The strip starts before the entry, on the same parabola.
+        bx, by, at_start = _along(x0, y0, angle, bend, -float(before))
+        n = min(before + steps + int(BEYOND_MM / mm), most)
+        straighten(look, look_known, look_energy, look_floor2, bx, by, at_start, bend, n, a, seen_a)
+        straighten(new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, b, seen_b)
+        for t in range(n):
+            on_line[t], new_line[t] = a[t, HALF_STRIP], b[t, HALF_STRIP]
+        least = before + int(min(0.35 * length, 5 / mm))
+        if least >= n:
+            return False
+        start = run_start(on_line, new_line, seen_a, seen_b, least)
+        change_point(on_line, new_line, seen_a, seen_b, n, start, least, min(n, before + steps), sums, found)
+        end = found[0] - END_BLUR_MM / mm
+        length = end - start
+        if length < shortest:
+            return False
+        if look_again == 0:
+            x0, y0, angle = _along(bx, by, at_start, bend, float(start))
+    ex, ey, _ = _along(bx, by, at_start, bend, float(start))
+    tx, ty, at_end = _along(bx, by, at_start, bend, end)
+    chord = math.atan2(ty - ey, tx - ex)
+    curve[0], curve[1], curve[2], curve[3], curve[4], curve[5] = ex, ey, tx, ty, chord, at_end
+    curve[6], curve[7] = bend, found[1] * mm * mm + 0.04
+    curve[8], curve[9], curve[10], curve[11], curve[12], curve[13] = bx, by, at_start, n, start, least
+    stop = min(n, max(start + 4, int(end + 1)))
+    if not _describe_run(a, on_line, new_line, seen_a, seen_b, start, stop, end, n, mm, features):
+        return False
+    features[2] = length * mm
+    features[3] = _way_from_edge(valid, ex, ey, chord) * mm
+    features[4] = math.degrees(math.atan2(math.sin(chord), abs(math.cos(chord))))
+    features[16], features[17] = away * mm, abs(bend) / mm
+    _describe_grey(grey, bx, by, at_start, bend, start, stop, chord, mm, features)
+    features[24] = _usual_direction(look_energy, 0.5 * (ex + tx), 0.5 * (ey + ty), chord)
+    features[32] = math.sqrt(curve[7])
+    return True
+
+
+@kernel
+def _along(x: float, y: float, angle: float, bend: float, t: float) -> tuple[float, float, float]:
+    """Go t px along a parabola: the point there, and the direction."""
+    c, s, off = math.cos(angle), math.sin(angle), bend * t * t
+    return x + c * t - s * off, y + s * t + c * off, angle + math.atan(2 * bend * t)
+
+
+@kernel
+def _mean(values: F64, seen: F32, first: int, last: int) -> float:
+    total, count = 0.0, 0
+    for t in range(first, last):
+        if seen[t] > 0:
+            total += values[t]
+            count += 1
+    return total / count if count > 0 else 0.0
+
+
+@kernel
+def _describe_run(
+    strip: F32,
+    look: F64,
+    new: F64,
+    look_seen: F32,
+    new_seen: F32,
+    start: int,
+    stop: int,
+    end: float,
+    n: int,
+    mm: float,
+    out: F64,
+) -> bool:
+    """Sums, means, spreads and shares of appearance and novelty on the run, before it and beyond it."""
+    a = a2 = b = b2 = sum_a = sum_b = side = 0.0
+    count_a = count_b = strong_a = strong_b = gap = run = 0
+    for t in range(start, stop):
+        if look_seen[t] > 0:
+            v = look[t]
+            a += v
+            a2 += v * v
+            count_a += 1
+            strong_a += v > 0.5
+            sum_a += min(max(v, -1.0), 2.0)
+            side += strip[t, HALF_STRIP - 2] + strip[t, HALF_STRIP + 2]
+        if new_seen[t] > 0:
+            v = new[t]
+            b += v
+            b2 += v * v
+            count_b += 1
+            strong_b += v > 0.5
+            sum_b += min(max(v, -1.0), 3.0)
+        run = run + 1 if look[t] < 0.2 and new[t] < 0.3 else 0
+        gap = max(gap, run)
+    if count_a < 4:
+        return False
+    a /= count_a
+    b = b / count_b if count_b > 0 else 0.0
+    out[0], out[1] = sum_a * mm, sum_b * mm
+    out[5], out[6] = a, b
+    out[7] = math.sqrt(max(0.0, a2 / count_a - a * a))
+    out[8] = math.sqrt(max(0.0, b2 / count_b - b * b)) if count_b > 0 else 0.0
+    out[9], out[10], out[11] = strong_a / count_a, strong_b / max(1, count_b), gap * mm
+    beyond = min(n, int(end + 1.2 / mm))
+    far = min(n, beyond + int(4 / mm))
+    out[12], out[13] = _mean(look, look_seen, beyond, far), _mean(new, new_seen, beyond, far)
+    early = max(0, start - int(3 / mm))
+    out[14], out[15] = _mean(look, look_seen, early, start), _mean(new, new_seen, early, start)
+    out[23] = side / count_a / (2 * max(a, 0.1))
+    out[27] = count_b / max(1, stop - start)
+    late = max(start, stop - int(5 / mm))
+    out[28], out[29] = _mean(look, look_seen, late, stop), _mean(new, new_seen, late, stop)
+    out[30], out[31] = out[28] - out[12], out[29] - out[13]
+    return True
+
+
+@kernel
+def _way_from_edge(valid: NDArray[np.bool_], x: float, y: float, direction: float) -> float:
+    """Px back along the line until the picture ends."""
+    h, w = valid.shape
+    c, s = math.cos(direction), math.sin(direction)
+    way = 0
+    while way < h + w:
+        x -= c
+        y -= s
+        j, i = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
+        if i < 0 or j < 0 or i >= h or j >= w or not valid[i, j]:
+            break
+        way += 1
+    return max(0, way - 2)
+
+
+@kernel
+def _describe_grey(
+    grey: F32,
+    bx: float,
+    by: float,
+    angle: float,
+    bend: float,
+    start: int,
+    stop: int,
+    chord: float,
+    mm: float,
+    out: F64,
+) -> None:
+    """Grey levels on the run and beside it: contrast, brightness, its spread, and below against above."""
+    nx, ny = -math.sin(chord), math.cos(chord)
+    if ny < 0:
+        nx, ny = -nx, -ny
+    near, far = 1.2 / mm, 2.5 / mm
+    bright = bright2 = contrast = below = far_below = 0.0
+    for t in range(start, stop):
+        x, y, _ = _along(bx, by, angle, bend, float(t))
+        g = bilinear(grey, x, y)
+        up, down = bilinear(grey, x - near * nx, y - near * ny), bilinear(grey, x + near * nx, y + near * ny)
+        bright += g
+        bright2 += g * g
+        contrast += g - 0.5 * (up + down)
+        below += down - up
+        far_below += bilinear(grey, x + far * nx, y + far * ny) - bilinear(grey, x - far * nx, y - far * ny)
+    n = max(1, stop - start)
+    out[18], out[19] = contrast / n, bright / n
+    out[20] = math.sqrt(max(0.0, bright2 / n - (bright / n) ** 2))
+    out[21], out[22] = below / n, far_below / n
+
+
+@kernel
+def _usual_direction(energy: F32, x: float, y: float, direction: float) -> float:
+    """Log of how strong lines of this direction are around here, against lines of all directions."""
+    hq, wq = energy.shape[1:]
+    q, p = min(max(int(x / BLOCK_PX), 0), wq - 1), min(max(int(y / BLOCK_PX), 0), hq - 1)
+    everywhere = 0.0
+    for k in range(8):
+        a = math.pi * k / 8
+        everywhere += max(mean_square(energy, p, q, math.cos(a), math.sin(a)), 1e-3) / 8
+    return math.log(max(mean_square(energy, p, q, math.cos(direction), math.sin(direction)), 1e-3) / everywhere)

@@ -1,0 +1,246 @@
+"""What a picture shows along one line: the response in a strip that follows it, where it bends, starts and ends."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide._jit import kernel
+from usguide.detection._kernels.search import BLOCK_PX, mean_square
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+HALF_STRIP = 8
+"""Samples to either side of the line, half a pixel apart."""
+ACROSS_PX = 0.5
+
+
+@kernel
+def bilinear(image: F32, x: float, y: float) -> float:
+    """Interpolate; 0 outside."""
+    h, w = image.shape
+    if not (x >= 0 and y >= 0 and x <= w - 1 and y <= h - 1):
+        return 0.0
+    j, i = min(int(x), w - 2), min(int(y), h - 2)
+    fx, fy = x - j, y - i
+    top = image[i, j] * (1 - fx) + image[i, j + 1] * fx
+    bottom = image[i + 1, j] * (1 - fx) + image[i + 1, j + 1] * fx
+    return top * (1 - fy) + bottom * fy
+
+
+@kernel
+def inverse_scale_at(energy: F32, floor2: float, x: float, y: float, cosine: float, sine: float) -> float:
+    """One over the root mean square response of the surroundings of a point."""
+    hq, wq = energy.shape[1:]
+    u = min(max((x - 1.5) / BLOCK_PX, 0.0), wq - 1.0)
+    v = min(max((y - 1.5) / BLOCK_PX, 0.0), hq - 1.0)
+    q, p = min(int(u), max(wq - 2, 0)), min(int(v), max(hq - 2, 0))
+    q1, p1 = min(q + 1, wq - 1), min(p + 1, hq - 1)
+    fx, fy = u - q, v - p
+    top = mean_square(energy, p, q, cosine, sine) * (1 - fx) + mean_square(energy, p, q1, cosine, sine) * fx
+    bottom = mean_square(energy, p1, q, cosine, sine) * (1 - fx) + mean_square(energy, p1, q1, cosine, sine) * fx
+    return 1 / math.sqrt(top * (1 - fy) + bottom * fy + floor2)
+
+
+@kernel
+def straighten(
+    hessian: F32,
+    known: F32,
+    energy: F32,
+    floor2: float,
+    x0: float,
+    y0: float,
+    angle: float,
+    bend: float,
+    count: int,
+    out: F32,
+    seen: F32,
+) -> None:
+    """Sample the response to lines along a curve, in units of its surroundings.
+
+    Parameters
+    ----------
+    hessian, known, energy, floor2
+        As in `search_lines`.
+    x0, y0, angle, bend : float
+        The curve: from (x0, y0) along `angle` (radians), ``bend t^2`` px off that tangent after t px.
+    count : int
+        Steps of 1 px.
+    out : float32 (count or more, 17)
+        Along the curve, and across it towards its normal ``(-sin, cos)``.
+    seen : float32 (count or more,)
+        1 where the curve itself has evidence.
+    """
+    h, w = known.shape
+    c, s = math.cos(angle), math.sin(angle)
+    for t in range(count):
+        off, slope = bend * t * t, 2 * bend * t
+        r = 1 / math.sqrt(1 + slope * slope)
+        cosine, sine = (c - s * slope) * r, (s + c * slope) * r
+        x, y = x0 + c * t - s * off, y0 + s * t + c * off
+        j, i = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
+        inside = i >= 0 and j >= 0 and i < h and j < w
+        seen[t] = known[i, j] if inside else 0
+        if seen[t] == 0:
+            out[t, :] = 0
+            continue
+        scale = inverse_scale_at(energy, floor2, x, y, cosine, sine)
+        c2, s2, sc2 = cosine * cosine, sine * sine, 2 * sine * cosine
+        for k in range(-HALF_STRIP, HALF_STRIP + 1):
+            px, py = x - s * ACROSS_PX * k, y + c * ACROSS_PX * k
+            value = (
+                sc2 * bilinear(hessian[1], px, py) - s2 * bilinear(hessian[0], px, py) - c2 * bilinear(hessian[2], px, py)
+            )
+            out[t, k + HALF_STRIP] = value * scale
+
+
+@kernel
+def fit_centre(first: F32, second: F32, n: int, reach_px: float, ridge: float, curve: F64) -> float:
+    """Fit a parabola to the centre of two responses across a strip.
+
+    Parameters
+    ----------
+    first, second : float32 (n or more, 17)
+    n : int
+        Steps along the strip.
+    reach_px : float
+        Only what lies so near to `curve` counts.
+    ridge : float
+        Added to the curvature's own weight: large keeps the line straight.
+    curve : float64 (3,)
+        In and out: px across at the strip's share s of its length, ``curve[0] + curve[1] s + curve[2] s^2``.
+
+    Returns
+    -------
+    float
+        Mean distance of the centres from the curve in px; 9 where there is nothing to fit.
+    """
+    centre, weight = np.zeros(n), np.zeros(n)
+    per = 1.0 / max(1, n - 1)
+    for t in range(n):
+        s = t * per
+        u0 = curve[0] + curve[1] * s + curve[2] * s * s
+        total = moment = 0.0
+        for k in range(-HALF_STRIP, HALF_STRIP + 1):
+            u = k * ACROSS_PX
+            d = (u - u0) / reach_px
+            if abs(d) > 1:
+                continue
+            r = max(first[t, k + HALF_STRIP], np.float32(0)) + max(second[t, k + HALF_STRIP], np.float32(0))
+            r = r * r * (1 - d * d)
+            total += r
+            moment += r * u
+        if total > 1e-6:
+            centre[t], weight[t] = moment / total, min(total, 8.0)
+    normal, right = np.zeros((3, 3)), np.zeros(3)
+    for _ in range(3):
+        normal[:], right[:] = 0, 0
+        for t in range(n):
+            if weight[t] == 0:
+                continue
+            s = t * per
+            miss = (centre[t] - curve[0] - curve[1] * s - curve[2] * s * s) / 0.8
+            g = weight[t] / (1 + miss * miss)
+            powers = (1.0, s, s * s)
+            for a in range(3):
+                right[a] += g * centre[t] * powers[a]
+                for b in range(3):
+                    normal[a, b] += g * powers[a] * powers[b]
+        if normal[0, 0] <= 0:
+            return 9.0
+        normal[0, 0] += 1e-6
+        normal[1, 1] += 1e-6
+        normal[2, 2] += ridge
+        curve[:] = np.linalg.solve(normal, right)
+    away = total = 0.0
+    for t in range(n):
+        s = t * per
+        away += weight[t] * min(abs(centre[t] - curve[0] - curve[1] * s - curve[2] * s * s), 1.5)
+        total += weight[t]
+    return away / total
+
+
+@kernel
+def run_start(look: F64, new: F64, look_seen: F32, new_seen: F32, stop: int) -> int:
+    """Where the run of evidence that reaches `stop` starts: where the sum from the front of the strip is least."""
+    total, low, start = 0.0, 1e18, 0
+    for t in range(stop):
+        if total <= low:
+            low, start = total, t
+        if look_seen[t] > 0:
+            total += min(max(1.2 * (look[t] - 0.4), -0.8), 0.8)
+        if new_seen[t] > 0:
+            total += min(max(1.5 * (new[t] - 0.35), -0.8), 1.2)
+    return start
+
+
+LOOK_VARIANCE, NEW_VARIANCE, CLIP = 0.36, 0.16, 1.5
+LOOK_WEIGHT = 0.5
+"""Appearance goes on where a fascia crosses; what is new does not."""
+GAP_PRICE, GAP_PRICE_PER_PX = 5.0, 0.3
+
+
+@kernel
+def change_point(
+    look: F64, new: F64, look_seen: F32, new_seen: F32, n: int, start: int, least: int, guess: int, sums: F64, out: F64
+) -> None:
+    """Where the shaft's evidence ends: log-likelihood that it ends after each step, gaps allowed at a price.
+
+    What a shaft looks like is learnt on its own last millimetres, so that a faint one ends where a faint one ends.
+
+    Parameters
+    ----------
+    look, new : float64 (n or more,)
+        Appearance and novelty along the line.
+    look_seen, new_seen : float32
+    n, start, least, guess : int
+        Steps; where the run starts; the shortest and the supposed run's end.
+    sums : float64 (n + 1 or more,)
+        Out: log-likelihood of an end after so many steps, to within a constant.
+    out : float64 (4,)
+        Mean and variance of the end, and the medians of appearance and novelty on the shaft.
+    """
+    buffer = np.empty(n)
+    end, best = guess, 0.0
+    for _ in range(2):
+        first = max(start, end - 40)
+        last = max(first + 5, end - 3)
+        count = 0
+        for t in range(first, min(last, n)):
+            if look_seen[t] > 0:
+                buffer[count] = look[t]
+                count += 1
+        look_mean = max(np.median(buffer[:count]), 0.35) if count > 0 else 0.8
+        count = 0
+        for t in range(first, min(last, n)):
+            if new_seen[t] > 0:
+                buffer[count] = new[t]
+                count += 1
+        new_mean = np.median(buffer[:count]) if count > 4 else 0.0
+        sums[0], gap = 0.0, -1e9
+        for t in range(n):
+            gain = 0.0
+            if look_seen[t] > 0:
+                x = min(max(look[t], -1.0), 1.5 * look_mean)
+                gain += LOOK_WEIGHT * min(max(look_mean / LOOK_VARIANCE * (x - 0.5 * look_mean), -CLIP), CLIP)
+            if new_seen[t] > 0 and new_mean > 0.25:
+                x = min(max(new[t], -1.0), 1.5 * new_mean + 0.3)
+                gain += min(max(new_mean / NEW_VARIANCE * (x - 0.5 * new_mean), -CLIP), CLIP)
+            shaft = max(sums[t], gap) + gain
+            gap = max(sums[t] - GAP_PRICE, gap) - GAP_PRICE_PER_PX
+            sums[t + 1] = shaft
+        best, end = -1e18, least
+        for t in range(least, n + 1):
+            if sums[t] > best:
+                best, end = sums[t], t
+    total = mean = square = 0.0
+    for t in range(least, n + 1):
+        p = math.exp(sums[t] - best)
+        total += p
+        mean += p * t
+        square += p * t * t
+    mean /= total
+    out[0], out[1], out[2], out[3] = mean - 0.5, square / total - mean * mean, look_mean, new_mean

@@ -1,0 +1,265 @@
+"""Search for lines: from the entry edge along every direction and offset at once, a running sum of evidence.
+
+A picture's second derivatives (xx, xy, yy) give the response to a bright line at any angle: minus the second derivative
+across it. All offsets of one angle are summed side by side, so that the inner loops run over contiguous memory.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide._jit import kernel
+
+F32 = NDArray[np.float32]
+U = np.uint64
+"""Indices that can't be negative need no wrapping, which is what lets the loops be vectorised."""
+
+BLOCK_PX = 4
+"""The energy of the surroundings is kept for blocks of this side."""
+
+
+@kernel
+def block_products(xx: F32, xy: F32, yy: F32, known: F32, out: F32) -> None:
+    """Sum, in blocks, what the mean square of the response at any angle is made of; the last plane counts pixels.
+
+    `out` is float32 (6, ceil(h / 4), ceil(w / 4)).
+    """
+    h, w = xx.shape
+    out[:] = 0
+    for i in range(h):
+        for j in range(w):
+            if known[i, j] == 0:
+                continue
+            a, b, c = xx[i, j], xy[i, j], yy[i, j]
+            p, q = i // BLOCK_PX, j // BLOCK_PX
+            out[0, p, q] += a * a
+            out[1, p, q] += a * b
+            out[2, p, q] += np.float32(4) * b * b + np.float32(2) * a * c
+            out[3, p, q] += b * c
+            out[4, p, q] += c * c
+            out[5, p, q] += np.float32(1)
+
+
+@kernel
+def mean_square(energy: F32, p: int, q: int, cosine: float, sine: float) -> float:
+    """Mean square of the response to lines of one direction in a block's surroundings."""
+    c2, s2, sc = cosine * cosine, sine * sine, sine * cosine
+    value = (
+        s2 * s2 * energy[0, p, q]
+        - 4 * s2 * sc * energy[1, p, q]
+        + s2 * c2 * energy[2, p, q]
+        - 4 * sc * c2 * energy[3, p, q]
+        + c2 * c2 * energy[4, p, q]
+    )
+    return max(value, 0.0)
+
+
+@kernel
+def _coarse_scale(energy: F32, floor2: np.float32, cosine: np.float32, sine: np.float32, out: F32) -> None:
+    """One over the root mean square response of each block's surroundings (see `mean_square`)."""
+    c2, s2, sc = cosine * cosine, sine * sine, sine * cosine
+    a, b, c = s2 * s2, np.float32(-4) * s2 * sc, s2 * c2
+    d, e = np.float32(-4) * sc * c2, c2 * c2
+    hq, wq = out.shape
+    for p in range(U(hq)):
+        for q in range(U(wq)):
+            v = a * energy[0, p, q] + b * energy[1, p, q] + c * energy[2, p, q] + d * energy[3, p, q] + e * energy[4, p, q]
+            v = v if v > np.float32(0) else np.float32(0)
+            out[p, q] = np.float32(1) / np.sqrt(v + floor2)
+
+
+@kernel
+def _inverse_scale(energy: F32, known: F32, floor2: float, cosine: float, sine: float, coarse: F32, out: F32) -> None:
+    """One over the root mean square response of the surroundings, interpolated between blocks; 0 where not known."""
+    _coarse_scale(energy, np.float32(floor2), np.float32(cosine), np.float32(sine), coarse)
+    hq, wq = coarse.shape
+    h, w = known.shape
+    one, share = np.float32(1), np.float32(1 / BLOCK_PX)
+    row = np.empty(wq + 1, np.float32)
+    # A block's middle lies between two pixels; half a block before the first middle and after the last is level.
+    wide = np.empty(BLOCK_PX * (wq + 1), np.float32)
+    for i in range(h):
+        y = min(max((np.float32(i) - np.float32(0.5 * BLOCK_PX - 0.5)) * share, np.float32(0)), np.float32(hq - 1))
+        p = min(int(y), max(hq - 2, 0))
+        fy = y - np.float32(p)
+        p0, p1 = U(p), U(min(p + 1, hq - 1))
+        for q in range(U(wq)):
+            row[q] = coarse[p0, q] * (one - fy) + coarse[p1, q] * fy
+        row[wq] = row[wq - 1]
+        first = row[0]
+        for k in range(U(BLOCK_PX // 2)):
+            wide[k] = first
+        for q in range(U(wq)):
+            v, step = row[q], (row[q + U(1)] - row[q]) * share
+            at = q * U(BLOCK_PX) + U(BLOCK_PX // 2)
+            v += step * np.float32(0.5)
+            wide[at] = v
+            wide[at + U(1)] = v + step
+            wide[at + U(2)] = v + step * np.float32(2)
+            wide[at + U(3)] = v + step * np.float32(3)
+        r = U(i)
+        for j in range(U(w)):
+            out[r, j] = wide[j] * known[r, j]
+
+
+@kernel
+def _evidence_row(
+    xx: F32,
+    xy: F32,
+    yy: F32,
+    inverse: F32,
+    r: int,
+    base: int,
+    n: int,
+    f: np.float32,
+    cc: np.float32,
+    ss: np.float32,
+    sc2: np.float32,
+    offset: np.float32,
+    low: np.float32,
+    high: np.float32,
+    step_mm: np.float32,
+    out: F32,
+) -> None:
+    """Evidence for a step along lines of one direction, where they cross row `r` at ``base + k + f``."""
+    one, zero = np.float32(1) - f, np.float32(0)
+    r_, base_ = U(r), U(base)
+    for k in range(U(n)):
+        i = base_ + k
+        i1 = i + U(1)
+        a = xx[r_, i] * one + xx[r_, i1] * f
+        b = xy[r_, i] * one + xy[r_, i1] * f
+        c = yy[r_, i] * one + yy[r_, i1] * f
+        g = inverse[r_, i]
+        m = g * (b * sc2 - a * ss - c * cc) - offset
+        m = m if m > low else low
+        m = m if m < high else high
+        out[k] = m * step_mm if g > zero else zero
+
+
+@kernel
+def _running_sums(
+    evidence: F32,
+    entered: F32,
+    r: int,
+    base: int,
+    total: F32,
+    start: F32,
+    best: F32,
+    best_front: F32,
+    best_start: F32,
+    first: int,
+    n: int,
+    here: np.float32,
+    cost: np.float32,
+) -> None:
+    """Go on by one step: a run goes on, or starts anew at a price that grows with the way from the edge."""
+    r_, base_, first_ = U(r), U(base), U(first)
+    for k in range(U(n)):
+        j = first_ + k
+        fresh = -cost * entered[r_, base_ + k]
+        s, s0 = total[j], start[j]
+        anew = fresh >= s
+        s0 = here if anew else s0
+        s = (fresh if anew else s) + evidence[k]
+        total[j] = s
+        start[j] = s0
+        b, f0, b0 = best[j], best_front[j], best_start[j]
+        better = s > b
+        best[j] = s if better else b
+        best_front[j] = here if better else f0
+        best_start[j] = s0 if better else b0
+
+
+@kernel
+def search_lines(
+    hessian: F32,
+    hessian_t: F32,
+    known: F32,
+    known_t: F32,
+    entered: F32,
+    entered_t: F32,
+    energy: F32,
+    energy_t: F32,
+    floor2: float,
+    angles: NDArray[np.float64],
+    offset: float,
+    low: float,
+    high: float,
+    cost_per_mm: float,
+    mm: float,
+    score: F32,
+    front: F32,
+    start: F32,
+    pad: int,
+) -> None:
+    """Best run of evidence along every line.
+
+    Parameters
+    ----------
+    hessian, hessian_t : float32 (3, h, w) and (3, w, h)
+        xx, xy, yy, and each of them transposed.
+    known, known_t : float32
+        1 where there is evidence, 0 elsewhere.
+    entered, entered_t : float32
+        Pixels between the entry edge and here along the row, 0 before the edge.
+    energy, energy_t : float32 (5, hq, wq) and (5, wq, hq)
+        See `block_products`.
+    floor2 : float
+        Added to the mean square of the surroundings.
+    angles : float64 (n,)
+        Directions of travel, radians from the lateral axis towards depth.
+    offset, low, high : float
+        Evidence of a pixel: response over its scale, less `offset`, clipped to low..high; a mm counts so much.
+    cost_per_mm : float
+        Price of a start inside the picture.
+    mm : float
+        Per px.
+    score, front, start : float32 (n, m)
+        Out: best sum of each line, and where the run ends and starts: a column of flat lines, a row of steep ones. A
+        line's index is its row at column 0 (flat), or its column at row 0 (steep), plus `pad`.
+    pad : int
+    """
+    h, w = known.shape
+    offsets = score.shape[1]
+    longest = max(h, w)
+    evidence = np.empty(longest, np.float32)
+    inverse, inverse_t = np.empty((h, w), np.float32), np.empty((w, h), np.float32)
+    coarse, coarse_t = np.empty(energy.shape[1:], np.float32), np.empty(energy_t.shape[1:], np.float32)
+    total, begun = np.empty(offsets, np.float32), np.empty(offsets, np.float32)
+    off32, low32, high32 = np.float32(offset), np.float32(low), np.float32(high)
+    for k in range(angles.size):
+        c, s = math.cos(angles[k]), math.sin(angles[k])
+        cc, ss, sc2 = np.float32(c * c), np.float32(s * s), np.float32(2 * s * c)
+        flat = abs(s) <= abs(c)
+        best, best_front, best_start = score[k], front[k], start[k]
+        total[:], begun[:] = -1e9, 0
+        best[:], best_front[:], best_start[:] = 0, 0, 0
+        slope = s / c if flat else c / s
+        if flat:
+            _inverse_scale(energy_t, known_t, floor2, c, s, coarse_t, inverse_t)
+        else:
+            _inverse_scale(energy, known, floor2, c, s, coarse, inverse)
+        columns, rows = (w, h) if flat else (h, w)
+        step = np.float32(mm * math.sqrt(1 + slope * slope))
+        price = np.float32(cost_per_mm * mm / max(abs(c), 1e-3))
+        backwards = (c if flat else s) < 0
+        for q in range(columns):
+            column = columns - 1 - q if backwards else q
+            at = slope * column
+            whole = int(math.floor(at))
+            f = np.float32(at - whole)
+            row = max(0, whole - pad)
+            n = min(rows - 1, offsets - pad + whole) - row
+            if n <= 0:
+                continue
+            first, here = row - whole + pad, np.float32(column)
+            if flat:
+                _evidence_row(hessian_t[0], hessian_t[1], hessian_t[2], inverse_t, column, row, n, f, cc, ss, sc2, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
+                _running_sums(evidence, entered_t, column, row, total, begun, best, best_front, best_start, first, n, here, price)  # fmt: skip  # noqa: E501
+            else:
+                _evidence_row(hessian[0], hessian[1], hessian[2], inverse, column, row, n, f, cc, ss, sc2, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
+                _running_sums(evidence, entered, column, row, total, begun, best, best_front, best_start, first, n, here, price)  # fmt: skip  # noqa: E501

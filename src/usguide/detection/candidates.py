@@ -1,0 +1,164 @@
+"""From rough segments to needle candidates with log-odds: examined, put into numbers, weighed by fitted trees."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.detection._kernels.examine import FEATURES, examine
+from usguide.detection.evidence import Evidence
+from usguide.detection.forest import Forest
+
+F64 = NDArray[np.float64]
+
+FEATURE_NAMES = (
+    "look_sum_mm",
+    "new_sum_mm",
+    "length_mm",
+    "start_mm",
+    "angle_deg",
+    "look_mean",
+    "new_mean",
+    "look_spread",
+    "new_spread",
+    "look_share",
+    "new_share",
+    "gap_mm",
+    "look_beyond",
+    "new_beyond",
+    "look_before",
+    "new_before",
+    "uneven_mm",
+    "bend_per_mm",
+    "contrast",
+    "brightness",
+    "brightness_spread",
+    "below",
+    "far_below",
+    "width",
+    "usual_direction",
+    "activity",
+    "misfit",
+    "new_known",
+    "look_end",
+    "new_end",
+    "look_drop",
+    "new_drop",
+    "end_sigma_mm",
+    "look_rank",
+    "new_rank",
+    "candidates",
+)
+BLIND_TO = ("angle_deg",)
+"""Known and not used: rendered fasciae are flatter than real ones, so an angle alone would speak for a needle."""
+WEIGHED = tuple(n for n in FEATURE_NAMES if n not in BLIND_TO)
+_WEIGHED_AT = np.array([FEATURE_NAMES.index(n) for n in WEIGHED])
+LOOK_SUM, NEW_SUM = FEATURE_NAMES.index("look_sum_mm"), FEATURE_NAMES.index("new_sum_mm")
+LOOK_RANK, NEW_RANK, COUNT = (FEATURE_NAMES.index(n) for n in ("look_rank", "new_rank", "candidates"))
+LONGEST_STEPS = 420
+SAME_ANGLE_RAD, SAME_ACROSS_MM, SAME_END_MM = math.radians(4), 0.8, 2.0
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """A line that may be a needle, on the evidence grid in px.
+
+    Parameters
+    ----------
+    entry, end : ndarray, shape (2,)
+        x, y of the ends of its evidence, in the direction of travel.
+    chord_rad : float
+        Direction from entry to end.
+    bend : float
+        ``bend t^2`` px off the tangent after t px.
+    end_variance_mm2 : float
+        Of the end, along the line.
+    strip : (float, float, float)
+        x, y and direction where `sums` begins.
+    sums : ndarray, shape (n + 1,)
+        Log-likelihood that the shaft ends after each px along the strip, to within a constant.
+    least : int
+        Before this, no end is looked for.
+    features : ndarray, shape (len(FEATURE_NAMES),)
+    log_odds : float
+        That this is a needle's line.
+    """
+
+    entry: F64
+    end: F64
+    chord_rad: float
+    bend: float
+    end_variance_mm2: float
+    strip: tuple[float, float, float]
+    sums: F64
+    least: int
+    features: F64
+    log_odds: float = 0.0
+
+
+def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | None:
+    """Lay a line onto the evidence along a rough segment; None where there is none.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    start, end : ndarray, shape (2,)
+        px of the evidence grid, in the direction of travel.
+    """
+    look, new = evidence.look, evidence.new
+    hidden = new is None
+    features, curve, sums = np.zeros(len(FEATURE_NAMES)), np.empty(14), np.empty(LONGEST_STEPS)
+    good = examine(
+        evidence.smooth,
+        evidence.valid,
+        look.hessian,
+        look.known,
+        look.energy,
+        look.floor2,
+        look.hessian if new is None else new.hessian,
+        np.zeros_like(look.known) if new is None else new.known,
+        look.energy if new is None else new.energy,
+        1.0 if new is None else new.floor2,
+        np.array([*start, *end], dtype=np.float64),
+        evidence.mm_per_px,
+        features[:FEATURES],
+        curve,
+        sums,
+    )
+    if not good:
+        return None
+    features[FEATURE_NAMES.index("activity")] = 0.0 if hidden else evidence.activity
+    features[FEATURE_NAMES.index("misfit")] = evidence.misfit
+    steps = int(curve[11])
+    return Candidate(
+        entry=curve[0:2].copy(),
+        end=curve[2:4].copy(),
+        chord_rad=float(curve[4]),
+        bend=float(curve[6]),
+        end_variance_mm2=float(curve[7]),
+        strip=(float(curve[8]), float(curve[9]), float(curve[10])),
+        sums=sums[: steps + 1],
+        least=int(curve[13]),
+        features=features,
+    )
+
+
+def weigh(candidates: list[Candidate], forest: Forest) -> None:
+    """Rank the candidates of one frame among each other, and give each its log-odds."""
+    for key, rank in ((LOOK_SUM, LOOK_RANK), (NEW_SUM, NEW_RANK)):
+        for k, c in enumerate(sorted(candidates, key=lambda c: -c.features[key])):
+            c.features[rank] = k
+    for c in candidates:
+        c.features[COUNT] = len(candidates)
+        c.log_odds = forest.log_odds(c.features[_WEIGHED_AT])
+
+
+def same_candidate(a: Candidate, b: Candidate, mm_per_px: float) -> bool:
+    """Tell whether two candidates are the same line with the same end."""
+    x, y = (a.end - b.end) * mm_per_px
+    across = y * math.cos(b.chord_rad) - x * math.sin(b.chord_rad)
+    turn = math.remainder(a.chord_rad - b.chord_rad, 2 * math.pi)
+    return abs(turn) < SAME_ANGLE_RAD and abs(across) < SAME_ACROSS_MM and math.hypot(x, y) < SAME_END_MM

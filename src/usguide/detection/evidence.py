@@ -1,0 +1,188 @@
+"""What a frame shows of lines: appearance, and novelty against the background, each in units of its surroundings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.detection._kernels.search import BLOCK_PX, block_products
+from usguide.geometry import ImageGeometry
+from usguide.grid import WorkingImage
+from usguide.motion import Novelty
+
+F32 = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+COARSEN = 2
+"""The evidence grid's pixels are larger than the working grid's by this factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSettings:
+    """How grey levels become evidence. Lengths in mm, responses in grey levels per px squared of the evidence grid."""
+
+    smooth_mm: float = 0.3
+    """Standard deviation of the Gaussian in which lines are sought."""
+    surroundings_mm: float = 10.0
+    """A response is measured in units of what responds like that within this square."""
+    look_floor: float = 3.0
+    new_floor: float = 2.0
+    """Responses far below this are none, however quiet the surroundings."""
+    misfit_share: float = 0.3
+    """So much of the appearance's own strength may be novelty by misfit of the background."""
+    border_mm: float = 0.6
+    """Response this close to where the picture ends is an edge, not a line."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LineMaps:
+    """Second derivatives of a smooth picture, and how strong they are around each place.
+
+    Parameters
+    ----------
+    hessian : ndarray of float32, shape (3, h, w)
+        xx, xy, yy per px.
+    known : ndarray of float32, shape (h, w)
+        1 where there is evidence.
+    energy : ndarray of float32, shape (5, ceil(h / 4), ceil(w / 4))
+        What the mean square response of the surroundings at any angle is made of.
+    floor2 : float
+        Added to that mean square.
+    """
+
+    hessian: F32
+    known: F32
+    energy: F32
+    floor2: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What a detector sees of one frame.
+
+    Parameters
+    ----------
+    image : WorkingImage
+        Grey levels before despeckling, valid pixels, geometry: the working grid.
+    despeckled : ndarray of float32
+        The same after despeckling.
+    smooth : ndarray of float32, shape (h, w)
+        On the evidence grid, of half as many pixels a side.
+    valid : ndarray of bool, shape (h, w)
+    geometry : ImageGeometry
+        Of the evidence grid.
+    look : LineMaps
+        Appearance: lines in the frame itself.
+    new : LineMaps or None
+        Novelty: lines in the frame less its background. None for a picture on its own, and for a first frame.
+    activity : float
+        Log of how much is new everywhere, against how much there is.
+    misfit : float
+        Of the background, in grey levels.
+    """
+
+    image: WorkingImage
+    despeckled: F32
+    smooth: F32
+    valid: Mask
+    geometry: ImageGeometry
+    look: LineMaps
+    new: LineMaps | None = None
+    activity: float = 0.0
+    misfit: float = 0.0
+
+    @property
+    def mm_per_px(self) -> float:
+        """Mean spacing of the (nearly isotropic) evidence grid."""
+        return mm_per_px(self.geometry)
+
+
+def mm_per_px(geometry: ImageGeometry) -> float:
+    """Mean spacing of a nearly isotropic grid."""
+    return math.sqrt(geometry.axial_mm_per_px * geometry.lateral_mm_per_px)
+
+
+def to_evidence_grid(
+    image: WorkingImage, despeckled: F32, settings: EvidenceSettings
+) -> tuple[F32, Mask, ImageGeometry]:
+    """Halve the working grid and smooth it, without letting what is not picture bleed in."""
+    h, w = despeckled.shape
+    size = (w // COARSEN, h // COARSEN)
+    crop = np.s_[: size[1] * COARSEN, : size[0] * COARSEN]
+    geometry = image.geometry.resampled((size[1] * COARSEN, size[0] * COARSEN), (size[1], size[0]))
+    sigma = settings.smooth_mm / mm_per_px(geometry)
+
+    def smoothed(full: F32) -> F32:
+        small = cv2.resize(full[crop], size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
+
+    if image.valid.all():
+        return smoothed(despeckled), np.ones((size[1], size[0]), bool), geometry
+    share = image.valid.astype(np.float32)
+    weight = smoothed(share)
+    smooth = smoothed(despeckled * share) / np.maximum(weight, np.float32(0.05))
+    valid = np.asarray(cv2.resize(share[crop], size, interpolation=cv2.INTER_AREA) > 0.99)
+    return np.where(weight > 0.05, smooth, np.float32(0)), valid, geometry
+
+
+def gather(
+    image: WorkingImage,
+    despeckled: F32,
+    grid: tuple[F32, Mask, ImageGeometry],
+    novelty: Novelty | None,
+    settings: EvidenceSettings,
+) -> Evidence:
+    """Put together the evidence of one frame.
+
+    Parameters
+    ----------
+    image : WorkingImage
+    despeckled : ndarray of float32
+        On the working grid.
+    grid : tuple
+        What `to_evidence_grid` gave for it.
+    novelty : Novelty, optional
+        Of the evidence grid.
+    settings : EvidenceSettings
+    """
+    smooth, valid, geometry = grid
+    border = max(1, round(settings.border_mm / mm_per_px(geometry)))
+    inner = _eroded(valid, border)
+    look_sums = _hessian_and_energy(smooth, inner, settings, geometry)
+    look = LineMaps(look_sums[0], inner, look_sums[1], settings.look_floor**2)
+    if novelty is None:
+        return Evidence(image, despeckled, smooth, valid, geometry, look)
+    known = _eroded(novelty.known, border) * inner
+    hessian, energy = _hessian_and_energy(novelty.difference, known, settings, geometry)
+    strength = [float(e[0].mean() + e[4].mean()) + 1.0 for e in (energy, look.energy)]
+    energy += np.float32(settings.misfit_share**2) * look.energy
+    new = LineMaps(hessian, known, energy, settings.new_floor**2)
+    activity = math.log(strength[0] / strength[1])
+    return Evidence(image, despeckled, smooth, valid, geometry, look, new, activity, novelty.misfit)
+
+
+def _eroded(mask: Mask, by_px: int) -> F32:
+    size = 2 * by_px + 1
+    small = cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(small, dtype=np.float32)
+
+
+def _hessian_and_energy(
+    image: F32, known: F32, settings: EvidenceSettings, geometry: ImageGeometry
+) -> tuple[F32, F32]:
+    h, w = image.shape
+    hessian = np.zeros((3, h, w), np.float32)
+    middle = image[1:-1, 1:-1]
+    hessian[0, 1:-1, 1:-1] = image[1:-1, 2:] - 2 * middle + image[1:-1, :-2]
+    hessian[1, 1:-1, 1:-1] = 0.25 * (image[2:, 2:] - image[2:, :-2] - image[:-2, 2:] + image[:-2, :-2])
+    hessian[2, 1:-1, 1:-1] = image[2:, 1:-1] - 2 * middle + image[:-2, 1:-1]
+    blocks = np.empty((6, -(-h // BLOCK_PX), -(-w // BLOCK_PX)), np.float32)
+    block_products(hessian[0], hessian[1], hessian[2], known, blocks)
+    side = max(1, round(settings.surroundings_mm / mm_per_px(geometry) / BLOCK_PX)) | 1
+    sums = [cv2.blur(b, (side, side), borderType=cv2.BORDER_REFLECT) for b in blocks]
+    pixels = np.maximum(sums[5], np.float32(0.05 * BLOCK_PX**2))
+    return hessian, np.stack([np.asarray(s, dtype=np.float32) / pixels for s in sums[:5]])

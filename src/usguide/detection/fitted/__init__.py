@@ -1,0 +1,1 @@
+"""Fitted numbers, and nothing else; `benchmarks/needle/fit.py` makes them."""

@@ -1,0 +1,139 @@
+"""Rough segments: the best runs of evidence that come in from the entry edge, over all directions and offsets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.detection._kernels.search import search_lines
+from usguide.detection.evidence import LineMaps, Mask
+from usguide.types import EntrySide, InsertionPrior
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """The line search in one kind of evidence. A response is in units of its surroundings."""
+
+    offset: float
+    """Response that speaks neither for a shaft nor against one."""
+    high: float
+    """More than this for a pixel is no stronger evidence."""
+    low: float = -1.0
+    cost_per_mm: float = 0.05
+    """Price of a start away from the entry edge."""
+    least: float = 1.0
+    """Sum, per mm, below which a run is not looked at."""
+    count: int = 10
+    """Segments to return."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A rough segment on the evidence grid, px, in the direction of travel."""
+
+    score: float
+    angle_rad: float
+    start: F64
+    end: F64
+
+
+SAME_ANGLE_RAD, SAME_ACROSS_MM = math.radians(8), 1.0
+
+
+def travel_directions_rad(side: EntrySide, angle_deg: tuple[float, float], step_deg: float) -> F64:
+    """Directions of travel from one side, ``left`` or ``right``: radians from the lateral axis towards depth."""
+    low, high = angle_deg
+    count = max(2, math.ceil((high - low) / step_deg) + 1)
+    angles = np.linspace(low, high, count)
+    return np.radians(angles if side == "left" else 180.0 - angles)
+
+
+def sides_of(prior: InsertionPrior) -> tuple[EntrySide, ...]:
+    """Return the sides that a needle may travel from: both, unless one is named."""
+    return (prior.entry_side,) if prior.entry_side in ("left", "right") else ("left", "right")
+
+
+def entered_px(valid: Mask, side: EntrySide) -> F32:
+    """Count the pixels of picture between the edge of entry and here, along each row: shape (h, w)."""
+    if side == "left":
+        return np.cumsum(valid, axis=1, dtype=np.float32)
+    return np.ascontiguousarray(np.cumsum(valid[:, ::-1], axis=1, dtype=np.float32)[:, ::-1])
+
+
+def find_segments(
+    maps: LineMaps, entered: F32, angles_rad: F64, settings: SearchSettings, mm_per_px: float
+) -> list[Segment]:
+    """Return the best runs of evidence, best first, no two on the same line.
+
+    Parameters
+    ----------
+    maps : LineMaps
+    entered : ndarray of float32, shape (h, w)
+        See `entered_px`.
+    angles_rad : ndarray, shape (n,)
+    settings : SearchSettings
+    mm_per_px : float
+    """
+    h, w = entered.shape
+    pad = max(h, w) + 4
+    offsets = 2 * pad + max(h, w)
+    score, front, start = (np.empty((len(angles_rad), offsets), np.float32) for _ in range(3))
+    search_lines(
+        maps.hessian,
+        _transposed(maps.hessian),
+        maps.known,
+        np.ascontiguousarray(maps.known.T),
+        entered,
+        np.ascontiguousarray(entered.T),
+        maps.energy,
+        _transposed(maps.energy),
+        maps.floor2,
+        angles_rad,
+        settings.offset,
+        settings.low,
+        settings.high,
+        settings.cost_per_mm,
+        mm_per_px,
+        score,
+        front,
+        start,
+        pad,
+    )
+    found: list[Segment] = []
+    left = score.copy()
+    for _ in range(4 * settings.count):
+        k, index = divmod(int(left.argmax()), offsets)
+        if left[k, index] < settings.least or len(found) == settings.count:
+            break
+        # What lies beside a peak is the same line seen a little worse.
+        left[max(0, k - 2) : k + 3, max(0, index - 3) : index + 4] = 0
+        segment = _segment(float(score[k, index]), float(angles_rad[k]), index - pad, start[k, index], front[k, index])
+        if not any(_same_line(segment, other, mm_per_px) for other in found):
+            found.append(segment)
+    return found
+
+
+def _transposed(planes: F32) -> F32:
+    return np.ascontiguousarray(planes.transpose(0, 2, 1))
+
+
+def _segment(score: float, angle: float, offset: int, start: float, front: float) -> Segment:
+    c, s = math.cos(angle), math.sin(angle)
+    if abs(s) <= abs(c):
+        ends = [(x, offset + s / c * x) for x in (float(start), float(front))]
+    else:
+        ends = [(offset + c / s * y, y) for y in (float(start), float(front))]
+    return Segment(score, angle, np.array(ends[0]), np.array(ends[1]))
+
+
+def _same_line(a: Segment, b: Segment, mm_per_px: float) -> bool:
+    turn = math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi)
+    x, y = 0.5 * (a.start + a.end) - b.start
+    across = y * math.cos(b.angle_rad) - x * math.sin(b.angle_rad)
+    return abs(turn) < SAME_ANGLE_RAD and abs(across) * mm_per_px < SAME_ACROSS_MM

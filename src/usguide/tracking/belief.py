@@ -1,0 +1,112 @@
+"""Where the tip is along its shaft, and how fast it goes: dynamic programming over a grid of places and speeds.
+
+Every frame says how likely the shaft ends at each place; the belief adds that up over time. A tip advances, pauses and
+withdraws; a gap in the shaft, or a fascia beyond it, lasts too short or does not move as a tip does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.tracking._kernels import predict_belief
+
+F64 = NDArray[np.float64]
+
+SPEEDS_MM_S = np.array([-25.0, -12.0, -6.0, -3.0, 0.0, 3.0, 6.0, 12.0, 25.0])
+STEP_MM = 0.3
+BEHIND_MM, AHEAD_MM = 18.0, 120.0
+"""The grid reaches so far behind the place where the shaft was first seen to start, and ahead of it."""
+PLACES = round((BEHIND_MM + AHEAD_MM) / STEP_MM)
+NEAR_MM = 1.2
+"""The estimate is the mean this close around the likeliest place: the mean of two far places is neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeliefSettings:
+    """How tips move, and how much a frame says."""
+
+    speed_memory_s: float = 0.2
+    """Time constant with which a hand changes its speed."""
+    still: float = 0.5
+    """Share of changes that stop it."""
+    jump: float = 1e-4
+    """Chance, each frame, that nothing known holds."""
+    blur_mm: float = 0.12
+    softness: float = 1.5
+    """A frame's log-likelihoods are divided by this: neighbouring pixels see the same speckle ..."""
+    independent_s: float = 0.06
+    """... and so do frames that follow each other faster than this."""
+
+
+class TipBelief:
+    """Probability of the tip's place along the shaft and of its speed.
+
+    Parameters
+    ----------
+    settings : BeliefSettings
+    """
+
+    def __init__(self, settings: BeliefSettings) -> None:
+        self._settings = settings
+        self._belief: F64 = np.full((len(SPEEDS_MM_S), PLACES), 1.0 / (len(SPEEDS_MM_S) * PLACES))
+        self._fresh = True
+
+    def predict(self, dt_s: float) -> None:
+        """Let the time pass without looking."""
+        if self._fresh or dt_s <= 0:
+            return
+        s, moved = self._settings, np.empty_like(self._belief)
+        keep = math.exp(-dt_s / s.speed_memory_s)
+        predict_belief(self._belief, SPEEDS_MM_S, dt_s, keep, s.still, s.jump, s.blur_mm, STEP_MM, moved)
+        self._belief = moved
+
+    def update(self, way_mm: F64, log_likelihood: F64, dt_s: float) -> None:
+        """Take what one frame says.
+
+        Parameters
+        ----------
+        way_mm, log_likelihood : ndarray, shape (n,)
+            Places, ascending and evenly spaced, and how likely the shaft ends there; nowhere else.
+        dt_s : float
+            Since the frame before; 0 for the first.
+        """
+        s = self._settings
+        places = np.arange(PLACES) * STEP_MM - BEHIND_MM
+        inside = (places >= way_mm[0]) & (places <= way_mm[-1])
+        if not inside.any():
+            return
+        weight = min(1.0, dt_s / s.independent_s) if dt_s > 0 else 1.0
+        value = np.interp(places[inside], way_mm, log_likelihood) * (weight / s.softness)
+        likelihood = np.zeros(PLACES)
+        likelihood[inside] = np.exp(value - value.max())
+        belief = self._belief * likelihood
+        total = float(belief.sum())
+        # Where all that was believed is ruled out, the frame is believed alone.
+        if total < 1e-200:
+            belief = np.tile(likelihood, (len(SPEEDS_MM_S), 1))
+            total = float(belief.sum())
+        self._belief = belief / total
+        self._fresh = False
+
+    @property
+    def place_mm(self) -> float:
+        """The likeliest place of the tip."""
+        place = self._belief.sum(axis=0)
+        peak, near = int(np.argmax(place)), round(NEAR_MM / STEP_MM)
+        part = slice(max(0, peak - near), peak + near + 1)
+        return float(np.average(np.arange(PLACES)[part], weights=place[part])) * STEP_MM - BEHIND_MM
+
+    @property
+    def sigma_mm(self) -> float:
+        """Its uncertainty: root mean square distance from the likeliest place."""
+        away = np.arange(PLACES) * STEP_MM - BEHIND_MM - self.place_mm
+        return math.sqrt(float(self._belief.sum(axis=0) @ (away * away)))
+
+    @property
+    def speed_mm_s(self) -> float:
+        """Mean speed, positive while it advances."""
+        return float(self._belief.sum(axis=1) @ SPEEDS_MM_S)
