@@ -142,7 +142,8 @@ class NeedleTracker:
                 across = h.across_mm(d.shaft)
                 if h.turn_rad(d.shaft) > math.radians(s.gate_turn_deg) or across > s.gate_across_mm:
                     continue
-                value = d.shaft.score - 0.5 * across
+                leap = min(math.dist(d.tip.position_mm, h.tip_mm), LEAP_MM)
+                value = d.shaft.score - 0.5 * across - 0.3 * leap
                 if value > best_value:
                     best, best_value = d, value
             if best is None or best.shaft.score < s.see_log_odds:
@@ -218,6 +219,10 @@ class NeedleTracker:
         middle = 0.5 * (np.asarray(a.entry_mm) + a.distal_mm) - b.entry_mm
         length = math.hypot(bx, bz)
         return length > 0 and abs(bx * middle[1] - bz * middle[0]) / length <= self.settings.same_across_mm
+
+
+LEAP_MM = 10.0
+"""Of two detections on a hypothesis's line, one whose tip is where it was is preferred, up to this far."""
 
 
 def _probability(log_odds: float) -> float:

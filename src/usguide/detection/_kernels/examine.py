@@ -23,8 +23,10 @@ F64 = NDArray[np.float64]
 
 WIDTH = 2 * HALF_STRIP + 1
 SHORTEST_MM = 1.8
-BEFORE_MM, BEYOND_MM = 4.0, 8.0
+BEFORE_MM, BEYOND_MM = 4.0, 30.0
 """A candidate is looked for so far before and beyond the segment that it grew from."""
+BESIDE = 2
+"""Samples beside the line that describe it."""
 BEND_PER_MM = 0.009
 """Most curvature that a needle is given, and ..."""
 USUAL_BEND_PER_MM = 0.003
@@ -87,13 +89,13 @@ def examine(
     a, b = np.empty((most, WIDTH), np.float32), np.empty((most, WIDTH), np.float32)
     seen_a, seen_b = np.empty(most, np.float32), np.empty(most, np.float32)
     on_line, new_line = np.empty(most), np.empty(most)
-    centre, found = np.zeros(3), np.empty(4)
+    centre, found = np.zeros(3), np.empty(2)
     angle, bend, before = math.atan2(y1 - y0, x1 - x0), 0.0, int(BEFORE_MM / mm)
     # A first look lays the line and finds its end; the second uses all of it.
     for look_again in range(2):
         steps = min(int(length) + 1, most)
-        straighten(look, look_known, look_energy, look_floor2, x0, y0, angle, bend, steps, a, seen_a)
-        straighten(new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, b, seen_b)
+        straighten(look, look_known, look_energy, look_floor2, x0, y0, angle, bend, steps, HALF_STRIP, a, seen_a)
+        straighten(new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, HALF_STRIP, b, seen_b)
         centre[:] = 0
         if look_again == 0:
             fit_centre(a, b, steps, 3.0, 1e9, centre)
@@ -107,8 +109,8 @@ def examine(
         # The strip starts before the entry, on the same parabola.
         bx, by, at_start = _along(x0, y0, angle, bend, -float(before))
         n = min(before + steps + int(BEYOND_MM / mm), most)
-        straighten(look, look_known, look_energy, look_floor2, bx, by, at_start, bend, n, a, seen_a)
-        straighten(new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, b, seen_b)
+        straighten(look, look_known, look_energy, look_floor2, bx, by, at_start, bend, n, BESIDE, a, seen_a)
+        straighten(new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, BESIDE, b, seen_b)
         for t in range(n):
             on_line[t], new_line[t] = a[t, HALF_STRIP], b[t, HALF_STRIP]
         least = before + int(min(0.35 * length, 5 / mm))
@@ -183,7 +185,7 @@ def _describe_run(
             count_a += 1
             strong_a += v > 0.5
             sum_a += min(max(v, -1.0), 2.0)
-            side += strip[t, HALF_STRIP - 2] + strip[t, HALF_STRIP + 2]
+            side += strip[t, HALF_STRIP - BESIDE] + strip[t, HALF_STRIP + BESIDE]
         if new_seen[t] > 0:
             v = new[t]
             b += v

@@ -56,6 +56,7 @@ def straighten(
     angle: float,
     bend: float,
     count: int,
+    half: int,
     out: F32,
     seen: F32,
 ) -> None:
@@ -69,6 +70,8 @@ def straighten(
         The curve: from (x0, y0) along `angle` (radians), ``bend t^2`` px off that tangent after t px.
     count : int
         Steps of 1 px.
+    half : int
+        Samples to either side; what lies beyond them in `out` is left.
     out : float32 (count or more, 17)
         Along the curve, and across it towards its normal ``(-sin, cos)``.
     seen : float32 (count or more,)
@@ -89,7 +92,7 @@ def straighten(
             continue
         scale = inverse_scale_at(energy, floor2, x, y, cosine, sine)
         c2, s2, sc2 = cosine * cosine, sine * sine, 2 * sine * cosine
-        for k in range(-HALF_STRIP, HALF_STRIP + 1):
+        for k in range(-half, half + 1):
             px, py = x - s * ACROSS_PX * k, y + c * ACROSS_PX * k
             value = (
                 sc2 * bilinear(hessian[1], px, py) - s2 * bilinear(hessian[0], px, py) - c2 * bilinear(hessian[2], px, py)
@@ -181,6 +184,51 @@ LOOK_VARIANCE, NEW_VARIANCE, CLIP = 0.36, 0.16, 1.5
 LOOK_WEIGHT = 0.5
 """Appearance goes on where a fascia crosses; what is new does not."""
 GAP_PRICE, GAP_PRICE_PER_PX = 5.0, 0.3
+UNSEEN_PRICE = 0.3
+LEARN_PX, FAR_PX, FAR_GAIN = 40, 6, 3.0
+"""A shaft that runs out of the evidence is taken to end there."""
+
+
+@kernel
+def _medians(look: F64, new: F64, look_seen: F32, new_seen: F32, first: int, last: int) -> tuple[float, float]:
+    """Median appearance and novelty of a shaft, on the steps where they are known."""
+    buffer = np.empty(max(1, last - first))
+    count = 0
+    for t in range(first, last):
+        if look_seen[t] > 0:
+            buffer[count] = look[t]
+            count += 1
+    look_mean = max(np.median(buffer[:count]), 0.35) if count > 0 else 0.8
+    count = 0
+    for t in range(first, last):
+        if new_seen[t] > 0:
+            buffer[count] = new[t]
+            count += 1
+    return look_mean, np.median(buffer[:count]) if count > 4 else 0.0
+
+
+@kernel
+def _end_sums(
+    look: F64, new: F64, look_seen: F32, new_seen: F32, n: int, look_mean: float, new_mean: float, least: int, sums: F64
+) -> int:
+    """Log-likelihoods of an end after each step, for a shaft of these means; return the likeliest end."""
+    sums[0], gap = 0.0, -1e9
+    for t in range(n):
+        gain = 0.0 if look_seen[t] > 0 or new_seen[t] > 0 else -UNSEEN_PRICE
+        if look_seen[t] > 0:
+            x = min(max(look[t], -1.0), 1.5 * look_mean)
+            gain += LOOK_WEIGHT * min(max(look_mean / LOOK_VARIANCE * (x - 0.5 * look_mean), -CLIP), CLIP)
+        if new_seen[t] > 0 and new_mean > 0.25:
+            x = min(max(new[t], -1.0), 1.5 * new_mean + 0.3)
+            gain += min(max(new_mean / NEW_VARIANCE * (x - 0.5 * new_mean), -CLIP), CLIP)
+        shaft = max(sums[t], gap) + gain
+        gap = max(sums[t] - GAP_PRICE, gap) - GAP_PRICE_PER_PX
+        sums[t + 1] = shaft
+    end = least
+    for t in range(least, n + 1):
+        if sums[t] > sums[end]:
+            end = t
+    return end
 
 
 @kernel
@@ -189,7 +237,8 @@ def change_point(
 ) -> None:
     """Where the shaft's evidence ends: log-likelihood that it ends after each step, gaps allowed at a price.
 
-    What a shaft looks like is learnt on its own last millimetres, so that a faint one ends where a faint one ends.
+    What a shaft looks like is learnt on its own last millimetres, so that a faint one ends where a faint one ends. One
+    that is half as new as that, and much longer, may be the same shaft where it reflects less.
 
     Parameters
     ----------
@@ -200,42 +249,24 @@ def change_point(
         Steps; where the run starts; the shortest and the supposed run's end.
     sums : float64 (n + 1 or more,)
         Out: log-likelihood of an end after so many steps, to within a constant.
-    out : float64 (4,)
-        Mean and variance of the end, and the medians of appearance and novelty on the shaft.
+    out : float64 (2,)
+        Mean and variance of the end.
     """
-    buffer = np.empty(n)
-    end, best = guess, 0.0
+    end = guess
     for _ in range(2):
-        first = max(start, end - 40)
-        last = max(first + 5, end - 3)
-        count = 0
-        for t in range(first, min(last, n)):
-            if look_seen[t] > 0:
-                buffer[count] = look[t]
-                count += 1
-        look_mean = max(np.median(buffer[:count]), 0.35) if count > 0 else 0.8
-        count = 0
-        for t in range(first, min(last, n)):
-            if new_seen[t] > 0:
-                buffer[count] = new[t]
-                count += 1
-        new_mean = np.median(buffer[:count]) if count > 4 else 0.0
-        sums[0], gap = 0.0, -1e9
-        for t in range(n):
-            gain = 0.0
-            if look_seen[t] > 0:
-                x = min(max(look[t], -1.0), 1.5 * look_mean)
-                gain += LOOK_WEIGHT * min(max(look_mean / LOOK_VARIANCE * (x - 0.5 * look_mean), -CLIP), CLIP)
-            if new_seen[t] > 0 and new_mean > 0.25:
-                x = min(max(new[t], -1.0), 1.5 * new_mean + 0.3)
-                gain += min(max(new_mean / NEW_VARIANCE * (x - 0.5 * new_mean), -CLIP), CLIP)
-            shaft = max(sums[t], gap) + gain
-            gap = max(sums[t] - GAP_PRICE, gap) - GAP_PRICE_PER_PX
-            sums[t + 1] = shaft
-        best, end = -1e18, least
-        for t in range(least, n + 1):
-            if sums[t] > best:
-                best, end = sums[t], t
+        first = max(start, end - LEARN_PX)
+        a, b = _medians(look, new, look_seen, new_seen, first, min(n, max(first + 5, end - 3)))
+        end = _end_sums(look, new, look_seen, new_seen, n, a, b, least, sums)
+    longer = np.empty(n + 1)
+    far = _end_sums(look, new, look_seen, new_seen, n, a, 0.5 * b, least, longer)
+    if far > end + FAR_PX and longer[far] > sums[end] + FAR_GAIN:
+        first = max(start, far - LEARN_PX)
+        a, b = _medians(look, new, look_seen, new_seen, first, min(n, max(first + 5, far - 3)))
+        end = _end_sums(look, new, look_seen, new_seen, n, min(a, 1.5), min(b, 1.5), least, sums)
+        if end < far - 5:
+            sums[: n + 1] = longer
+            end = far
+    best = sums[end]
     total = mean = square = 0.0
     for t in range(least, n + 1):
         p = math.exp(sums[t] - best)
@@ -243,4 +274,4 @@ def change_point(
         mean += p * t
         square += p * t * t
     mean /= total
-    out[0], out[1], out[2], out[3] = mean - 0.5, square / total - mean * mean, look_mean, new_mean
+    out[0], out[1] = mean - 0.5, square / total - mean * mean
