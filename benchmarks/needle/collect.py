@@ -115,7 +115,9 @@ class _Noting(LineDetector):
     seen: list[Candidate]
     evidence: Evidence
 
-    def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: tuple[Shaft, ...] = ()) -> list[Candidate]:
+    def candidates(
+        self, evidence: Evidence, prior: InsertionPrior, expected: tuple[Shaft, ...] = ()
+    ) -> list[Candidate]:
         """Find and keep."""
         self.evidence, self.seen = evidence, super().candidates(evidence, prior, expected)
         return self.seen
@@ -167,7 +169,9 @@ def collect_tracks(job: Job, needle: Forest, track: Forest | None) -> Rows:
     settings = PipelineSettings()
     tracker = NeedleTracker(settings.tracker, forest=track)
     prior = _one_side(job.recording.prior, int(job.turn_deg) + len(job.recording.name))
-    pipeline = GuidancePipeline(prior, settings, detector=LineDetector(settings.detection.detector, needle), tracker=tracker)
+    pipeline = GuidancePipeline(
+        prior, settings, detector=LineDetector(settings.detection.detector, needle), tracker=tracker
+    )
     rows = []
     for n, look in enumerate(looks(job)):
         pipeline.step(look.frame)
@@ -184,7 +188,9 @@ def _one_side(prior: InsertionPrior, n: int) -> InsertionPrior:
     return prior if prior.entry_side != "any" else replace(prior, entry_side="left" if n // 4 % 2 else "right")
 
 
-def _rows(noting: _Noting, look: Look, n: int, *, alone: bool) -> list[tuple[F64, int, float, bool, float, float, bool]]:
+def _rows(
+    noting: _Noting, look: Look, n: int, *, alone: bool
+) -> list[tuple[F64, int, float, bool, float, float, bool]]:
     weigh(noting.seen, NO_TREES)
     rows = []
     for c in noting.seen:
@@ -218,5 +224,12 @@ def _stacked(rows: list[tuple[F64, int, float, bool, float, float, bool]], width
 
 
 NO_TREES = Forest(
-    (), 0.0, np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0)
+    (),
+    0.0,
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int16),
+    np.zeros(0),
+    np.zeros(0, np.int32),
+    np.zeros(0, np.int32),
+    np.zeros(0),
 )

@@ -48,7 +48,9 @@ def candidate_jobs() -> list[Job]:
         way = (-1) ** k
         jobs.append(Job(r))
         if r.tags.get("needle") == "no":
-            jobs += [Job(r, way * 20.0)] if isinstance(r.content, Recorded) else [Job(r, way * 20.0), Job(r, -way * 32.0)]
+            jobs += (
+                [Job(r, way * 20.0)] if isinstance(r.content, Recorded) else [Job(r, way * 20.0), Job(r, -way * 32.0)]
+            )
         elif k % 3 == 0 and r.suite != "stills":
             jobs.append(Job(r, way * 10.0))
     return jobs
@@ -57,7 +59,11 @@ def candidate_jobs() -> list[Job]:
 def track_jobs() -> list[Job]:
     """Every moving recording as it is; some turned, some at half the rate, some begun with the needle in place."""
     jobs = []
-    moving = [r for r in tuning_recordings() if r.suite != "stills" and not (isinstance(r.content, Recorded) and r.content.stills)]
+    moving = [
+        r
+        for r in tuning_recordings()
+        if r.suite != "stills" and not (isinstance(r.content, Recorded) and r.content.stills)
+    ]
     for k, r in enumerate(moving):
         way = (-1) ** k
         jobs.append(Job(r))
@@ -118,7 +124,14 @@ def as_forest(model: HistGradientBoostingClassifier, names: tuple[str, ...]) -> 
             columns["right"].append(offset + int(node["right"]))
             columns["value"].append(float(node["value"]) if leaf else 0.0)
         offset += len(tree.nodes)
-    types = {"roots": np.int32, "feature": np.int16, "threshold": float, "left": np.int32, "right": np.int32, "value": float}
+    types = {
+        "roots": np.int32,
+        "feature": np.int16,
+        "threshold": float,
+        "left": np.int32,
+        "right": np.int32,
+        "value": float,
+    }
     arrays = {k: np.array(v, types[k]) for k, v in columns.items()}
     return Forest(names, float(np.ravel(model._baseline_prediction)[0]), **arrays)  # noqa: SLF001
 
@@ -174,7 +187,7 @@ def _kept(folder: Path | None, name: str, make: Callable[[], list[Rows]]) -> lis
         return make()
     path = folder / f"{name}.pickle"
     if path.exists():
-        return list(pickle.loads(path.read_bytes()))  # noqa: S301  (our own file)
+        return list(pickle.loads(path.read_bytes()))
     rows = make()
     folder.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(rows))
@@ -192,11 +205,15 @@ def _report_candidates(rows: list[Rows], odds: NDArray[np.float64]) -> None:
                 at = np.flatnonzero((r.frame == frame) & (r.alone == alone))
                 top = at[np.argmax(o[at])]
                 if not 0 < r.visible_mm[top] < COUNTED_MM:
-                    best["alone" if alone else "in a stream"].append((r.visible_mm[top] > 0, bool(r.line[top]), float(o[top])))
+                    best["alone" if alone else "in a stream"].append(
+                        (r.visible_mm[top] > 0, bool(r.line[top]), float(o[top]))
+                    )
     for kind, found in best.items():
         needle, line, o = (np.array(c) for c in zip(*found, strict=True))
         limit = np.quantile(o[~needle], 0.98)
-        print(f"{kind}: likeliest candidate on the needle {line[needle].mean():.3f}, above 98 % of needle-free frames {(line & (o > limit))[needle].mean():.3f}")
+        print(
+            f"{kind}: likeliest candidate on the needle {line[needle].mean():.3f}, above 98 % of needle-free frames {(line & (o > limit))[needle].mean():.3f}"
+        )
 
 
 def _report_tracks(jobs: list[Job], rows: list[Rows], chance: NDArray[np.float64]) -> None:
@@ -207,7 +224,9 @@ def _report_tracks(jobs: list[Job], rows: list[Rows], chance: NDArray[np.float64
         if not job.plain:
             continue
         p = chance[first : first + len(r.frame)]
-        kind = job.recording.tags.get("visibility aimed at", "real" if isinstance(job.recording.content, Recorded) else "free")
+        kind = job.recording.tags.get(
+            "visibility aimed at", "real" if isinstance(job.recording.content, Recorded) else "free"
+        )
         for frame in np.unique(r.frame):
             at = np.flatnonzero(r.frame == frame)
             top = at[np.argmax(p[at])]

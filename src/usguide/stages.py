@@ -23,9 +23,7 @@ class Despeckler(Protocol):
 class ShaftDetector(Protocol):
     """One frame's evidence in, needle candidates out, best first."""
 
-    def detect(
-        self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
-    ) -> Sequence[Detection]:
+    def detect(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> Sequence[Detection]:
         """Find needles in one frame; `expected` is where the tracker expects some, to look at or to leave alone."""
         ...
 

@@ -120,14 +120,19 @@ class LineDetector:
 
     def _detection(self, c: Candidate, evidence: Evidence) -> Detection:
         geometry, mm = evidence.geometry, evidence.mm_per_px
-        entry, end, strip = (
-            (float(x), float(z)) for x, z in geometry.to_mm([c.entry, c.end, np.array(c.strip[:2])])
-        )
+        entry, end, strip = ((float(x), float(z)) for x, z in geometry.to_mm([c.entry, c.end, np.array(c.strip[:2])]))
         shaft = Shaft(entry, end, c.log_odds, 2 * c.bend / mm if c.bend else None)
-        u, v = np.array([math.cos(c.chord_rad), math.sin(c.chord_rad)]), np.array([-math.sin(c.chord_rad), math.cos(c.chord_rad)])
+        u, v = (
+            np.array([math.cos(c.chord_rad), math.sin(c.chord_rad)]),
+            np.array([-math.sin(c.chord_rad), math.cos(c.chord_rad)]),
+        )
         covariance = c.end_variance_mm2 * np.outer(u, u) + self.settings.across_sigma_mm**2 * np.outer(v, v)
         confidence = 1 / (1 + math.exp(-c.log_odds))
-        tip = Tip(end, ((float(covariance[0, 0]), float(covariance[0, 1])), (float(covariance[1, 0]), float(covariance[1, 1]))), confidence)
+        tip = Tip(
+            end,
+            ((float(covariance[0, 0]), float(covariance[0, 1])), (float(covariance[1, 0]), float(covariance[1, 1]))),
+            confidence,
+        )
         profile = EndProfile(strip, c.strip[2], 2 * c.bend / mm, mm, c.least, c.sums)
         return Detection(shaft, tip, profile, c.features)
 
@@ -137,7 +142,7 @@ def gather_evidence(frame: Frame, settings: DetectionSettings) -> Evidence:
     image = to_working_grid(frame, settings.working_mm_per_px)
     despeckled = despeckle(image.grey, method=settings.despeckle_method, **settings.despeckle_options)
     grid = to_evidence_grid(image, despeckled, settings.evidence)
-    return gather(image, despeckled, grid, None, settings.evidence)
+    return gather(image, despeckled, grid, settings.evidence)
 
 
 def detect_shafts(

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from usguide.detection._kernels.search import BLOCK_PX, block_products
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage
-from usguide.motion import Novelty
 
 F32 = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -133,8 +132,11 @@ def gather(
     image: WorkingImage,
     despeckled: F32,
     grid: tuple[F32, Mask, ImageGeometry],
-    novelty: Novelty | None,
     settings: EvidenceSettings,
+    *,
+    difference: F32 | None = None,
+    known: Mask | None = None,
+    misfit: float = 0.0,
 ) -> Evidence:
     """Put together the evidence of one frame.
 
@@ -145,35 +147,36 @@ def gather(
         On the working grid.
     grid : tuple
         What `to_evidence_grid` gave for it.
-    novelty : Novelty, optional
-        Of the evidence grid.
     settings : EvidenceSettings
+    difference, known : ndarray, optional
+        Grey levels above a background, on the evidence grid, and where they are known (see `usguide.motion`).
+    misfit : float
+        Of that background.
     """
     smooth, valid, geometry = grid
     border = max(1, round(settings.border_mm / mm_per_px(geometry)))
     inner = _eroded(valid, border)
-    look_sums = _hessian_and_energy(smooth, inner, settings, geometry)
-    look = LineMaps(look_sums[0], inner, look_sums[1], settings.look_floor**2)
-    if novelty is None:
+    hessian, energy = _hessian_and_energy(smooth, inner, settings, geometry)
+    look = LineMaps(hessian, inner, energy, settings.look_floor**2)
+    if difference is None or known is None:
         return Evidence(image, despeckled, smooth, valid, geometry, look)
-    known = _eroded(novelty.known, border) * inner
-    hessian, energy = _hessian_and_energy(novelty.difference, known, settings, geometry)
+    seen = _eroded(known, border) * inner
+    hessian, energy = _hessian_and_energy(difference, seen, settings, geometry)
     strength = [float(e[0].mean() + e[4].mean()) + 1.0 for e in (energy, look.energy)]
     energy += np.float32(settings.misfit_share**2) * look.energy
-    new = LineMaps(hessian, known, energy, settings.new_floor**2)
-    activity = math.log(strength[0] / strength[1])
-    return Evidence(image, despeckled, smooth, valid, geometry, look, new, activity, novelty.misfit)
+    new = LineMaps(hessian, seen, energy, settings.new_floor**2)
+    return Evidence(image, despeckled, smooth, valid, geometry, look, new, math.log(strength[0] / strength[1]), misfit)
 
 
 def _eroded(mask: Mask, by_px: int) -> F32:
     size = 2 * by_px + 1
-    small = cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    small = cv2.erode(
+        mask.astype(np.uint8), np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
     return np.asarray(small, dtype=np.float32)
 
 
-def _hessian_and_energy(
-    image: F32, known: F32, settings: EvidenceSettings, geometry: ImageGeometry
-) -> tuple[F32, F32]:
+def _hessian_and_energy(image: F32, known: F32, settings: EvidenceSettings, geometry: ImageGeometry) -> tuple[F32, F32]:
     h, w = image.shape
     hessian = np.zeros((3, h, w), np.float32)
     middle = image[1:-1, 1:-1]

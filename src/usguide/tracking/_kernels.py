@@ -16,7 +16,15 @@ NEGLIGIBLE = 1e-12
 
 @kernel
 def predict_belief(
-    belief: F64, speeds: F64, dt_s: float, keep: float, still: float, jump: float, blur_mm: float, step_mm: float, out: F64
+    belief: F64,
+    speeds: F64,
+    dt_s: float,
+    keep: float,
+    still: float,
+    jump: float,
+    blur_mm: float,
+    step_mm: float,
+    out: F64,
 ) -> None:
     """Move a belief over speed and place on by one interval.
 

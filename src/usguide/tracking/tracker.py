@@ -84,9 +84,7 @@ class NeedleTracker:
     def suspected(self) -> tuple[Shaft, ...]:
         """Return the shafts that a background should not learn."""
         limit = self.settings.exclude_log_odds
-        return tuple(
-            h.shaft for h in self.hypotheses if h.confirmed or h.confidence > 0.3 or h.log_odds_fast > limit
-        )
+        return tuple(h.shaft for h in self.hypotheses if h.confirmed or h.confidence > 0.3 or h.log_odds_fast > limit)
 
     def seed(self, detection: Detection, timestamp_s: float | None = None) -> None:
         """Start a confirmed track from what someone pointed out; other tracks are dropped.

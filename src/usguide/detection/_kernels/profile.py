@@ -95,7 +95,9 @@ def straighten(
         for k in range(-half, half + 1):
             px, py = x - s * ACROSS_PX * k, y + c * ACROSS_PX * k
             value = (
-                sc2 * bilinear(hessian[1], px, py) - s2 * bilinear(hessian[0], px, py) - c2 * bilinear(hessian[2], px, py)
+                sc2 * bilinear(hessian[1], px, py)
+                - s2 * bilinear(hessian[0], px, py)
+                - c2 * bilinear(hessian[2], px, py)
             )
             out[t, k + HALF_STRIP] = value * scale
 

@@ -66,8 +66,14 @@ def _coarse_scale(energy: F32, floor2: np.float32, cosine: np.float32, sine: np.
     hq, wq = out.shape
     for p in range(U(hq)):
         for q in range(U(wq)):
-            v = a * energy[0, p, q] + b * energy[1, p, q] + c * energy[2, p, q] + d * energy[3, p, q] + e * energy[4, p, q]
-            v = v if v > np.float32(0) else np.float32(0)
+            v = (
+                a * energy[0, p, q]
+                + b * energy[1, p, q]
+                + c * energy[2, p, q]
+                + d * energy[3, p, q]
+                + e * energy[4, p, q]
+            )
+            v = max(np.float32(0), v)
             out[p, q] = np.float32(1) / np.sqrt(v + floor2)
 
 
@@ -135,8 +141,8 @@ def _evidence_row(
         c = yy[r_, i] * one + yy[r_, i1] * f
         g = inverse[r_, i]
         m = g * (b * sc2 - a * ss - c * cc) - offset
-        m = m if m > low else low
-        m = m if m < high else high
+        m = max(low, m)
+        m = min(high, m)
         out[k] = m * step_mm if g > zero else zero
 
 
