@@ -22,7 +22,10 @@ class OpenCvHough:
     """Segments from `cv2.HoughLinesP` on the thresholded ridge response; the longest within the prior's angles."""
 
     def detect(
-        self, evidence: Evidence, prior: ug.InsertionPrior, expected: Sequence[ug.Shaft] = ()
+        self,
+        evidence: Evidence,
+        prior: ug.InsertionPrior,
+        expected: Sequence[ug.Shaft] = (),  # noqa: ARG002  (part of the protocol)
     ) -> Sequence[ug.Detection]:
         """Return at most one candidate; where the tracker expects a needle is left alone."""
         mask = (ug.filters.frangi(evidence.smooth, sigmas_px=(1.0, 1.5)) > 0.5).astype(np.uint8)

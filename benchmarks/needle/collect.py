@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -81,9 +81,8 @@ def looks(job: Job) -> Iterator[Look]:
             if n < job.first or (n - job.first) % job.stride:
                 continue
             shaft, visible = _true_shaft(truth, frame.index)
-            if job.turn_deg:
-                frame, shaft = _turned(frame, shaft, job.turn_deg)
-            yield Look(frame, visible, shaft)
+            look = Look(frame, visible, shaft)
+            yield _turned(look, job.turn_deg) if job.turn_deg else look
 
 
 def _true_shaft(truth: Truth, index: int) -> tuple[F64 | None, float]:
@@ -93,8 +92,9 @@ def _true_shaft(truth: Truth, index: int) -> tuple[F64 | None, float]:
     return np.asarray(truth.shaft_mm[index]), visible
 
 
-def _turned(frame: Frame, shaft: F64 | None, degrees: float) -> tuple[Frame, F64 | None]:
+def _turned(look: Look, degrees: float) -> Look:
     """Turn the picture about its middle in mm, and dim it."""
+    frame, shaft = look.frame, look.shaft_mm
     x, y, w, h = frame.region or (0, 0, frame.shape[1], frame.shape[0])
     pixels = np.ascontiguousarray(frame.pixels[y : y + h, x : x + w])
     geometry = frame.geometry.cropped(x, y)
@@ -106,7 +106,7 @@ def _turned(frame: Frame, shaft: F64 | None, degrees: float) -> tuple[Frame, F64
     matrix = np.column_stack([moved[1] - moved[0], moved[2] - moved[0], moved[0]])
     pixels = cv2.warpAffine((pixels * DIMMED).astype(pixels.dtype), matrix, (w, h), flags=cv2.INTER_LINEAR)
     new_shaft = None if shaft is None else (shaft - middle) @ turn.T + middle
-    return replace(frame, pixels=pixels, geometry=geometry, region=None), new_shaft
+    return Look(replace(frame, pixels=pixels, geometry=geometry, region=None), look.visible_mm, new_shaft)
 
 
 class _Noting(LineDetector):
@@ -115,9 +115,7 @@ class _Noting(LineDetector):
     seen: list[Candidate]
     evidence: Evidence
 
-    def candidates(
-        self, evidence: Evidence, prior: InsertionPrior, expected: tuple[Shaft, ...] = ()
-    ) -> list[Candidate]:
+    def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
         """Find and keep."""
         self.evidence, self.seen = evidence, super().candidates(evidence, prior, expected)
         return self.seen
@@ -133,10 +131,10 @@ class _TruthTracker(NeedleTracker):
         return ()
 
     def suspected(self) -> tuple[Shaft, ...]:
-        """The needle itself."""
+        """Return the needle itself."""
         return () if self.shaft is None else (self.shaft,)
 
-    def update(self, detections: object, timestamp_s: float) -> tuple[()]:
+    def update(self, detections: object, timestamp_s: float) -> tuple[()]:  # noqa: ARG002  (part of the protocol)
         """Track nothing."""
         return ()
 

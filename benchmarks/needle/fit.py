@@ -212,7 +212,8 @@ def _report_candidates(rows: list[Rows], odds: NDArray[np.float64]) -> None:
         needle, line, o = (np.array(c) for c in zip(*found, strict=True))
         limit = np.quantile(o[~needle], 0.98)
         print(
-            f"{kind}: likeliest candidate on the needle {line[needle].mean():.3f}, above 98 % of needle-free frames {(line & (o > limit))[needle].mean():.3f}"
+            f"{kind}: likeliest candidate on the needle {line[needle].mean():.3f}, "
+            f"above 98 % of needle-free frames {(line & (o > limit))[needle].mean():.3f}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What the needle's trees are fitted on: the benchmark's tuning split, and more scenes like it with other seeds below 1000."""
+"""What the needle's trees are fitted on: the benchmark's tuning split, and more such scenes with other seeds below 1000."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ def _anatomies() -> Iterator[Recording]:
     other = {"left": "right", "right": "left"}
     planned: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, other[r.side], r) for r in rows]
     planned += [(name, hand, other[side], None) for name, hand, side in anatomy_suite.NEEDLE_FREE]
-    for k, (name, hand, side, row) in enumerate(planned):
+    for k, (name, planned_hand, side, planned_row) in enumerate(planned):
         still = stills[(k * len(stills) // len(planned) + 1) % len(stills)]
         seed = ANATOMY_SEED + k
+        row, hand = planned_row, planned_hand
         if row is not None:
             looks, course = rows[(5 * k + 3) % len(rows)], rows[(3 * k + 7) % len(rows)].course
             row = replace(row, visibility=looks.visibility, hand=looks.hand, course=course, side=side)

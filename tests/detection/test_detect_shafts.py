@@ -9,7 +9,6 @@ from conftest import frame_of, needle_picture
 
 import usguide as ug
 from usguide.detection import DetectionSettings
-from usguide.detection.lines import line_through
 
 
 def errors(shaft, tip, angle_deg):
@@ -137,11 +136,3 @@ def test_settings_reach_the_detector():
     coarse = ug.detect_shafts(frame_of(pixels), settings=DetectionSettings(working_mm_per_px=0.3))
     assert coarse
     assert coarse[0].score != ug.detect_shafts(frame_of(pixels))[0].score
-
-
-def test_line_through_is_cut_at_the_grid():
-    line = line_through((50.0, 20.0), math.radians(45), (100, 200))
-    assert line is not None
-    np.testing.assert_allclose(line.start_px, (30, 0), atol=1e-9)
-    assert line.length_px == int(99 * math.sqrt(2)) + 1
-    assert line_through((50.0, -20.0), 0.0, (100, 200)) is None

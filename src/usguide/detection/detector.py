@@ -116,7 +116,7 @@ class LineDetector:
         if prior.entry_mm is None:
             return True
         x, y = (c.entry - evidence.geometry.to_px(prior.entry_mm)) * evidence.mm_per_px
-        return abs(y * math.cos(c.chord_rad) - x * math.sin(c.chord_rad)) <= self.settings.entry_reach_mm
+        return bool(abs(y * math.cos(c.chord_rad) - x * math.sin(c.chord_rad)) <= self.settings.entry_reach_mm)
 
     def _detection(self, c: Candidate, evidence: Evidence) -> Detection:
         geometry, mm = evidence.geometry, evidence.mm_per_px

@@ -22,7 +22,8 @@ class Forest:
     base : float
         Log-odds before any tree.
     roots, feature, threshold, left, right, value : ndarray
-        Nodes of all trees one after another; a leaf's feature is -1, and the left branch holds what is at most the threshold.
+        Nodes of all trees one after another; a leaf's feature is -1, and the left branch holds what is at most the
+        threshold.
     """
 
     names: tuple[str, ...]

@@ -89,6 +89,7 @@ class Hypothesis:
         self._anchor = np.asarray(detection.shaft.entry_mm)
         """Places along the shaft are counted from here; it follows the line across, never along."""
         self.belief = TipBelief(settings)
+        self.tip_mm: Point = detection.tip.position_mm
         odds = detection.shaft.score
         self.log_odds = self.log_odds_fast = self.log_odds_slow = self.log_odds_most = odds
         self._across_jitter = self._turn_jitter = self._across_way = self._across_speed = 0.0
@@ -214,12 +215,12 @@ class Hypothesis:
         if profile is None:
             place = float(u @ (np.asarray(detection.tip.position_mm) - self._anchor))
             sigma = math.sqrt(max(0.01, float(u @ np.asarray(detection.tip.covariance_mm2) @ u)))
-            way = place + np.linspace(-6.0, 6.0, 81) * max(sigma, 0.3)
-            likelihood = -0.5 * ((way - place) / sigma) ** 2
+            way: F64 = place + np.linspace(-6.0, 6.0, 81) * max(sigma, 0.3)
+            likelihood: F64 = -0.5 * ((way - place) / sigma) ** 2
             base = 0.0
         else:
             base = float(u @ (np.asarray(profile.start_mm) - self._anchor))
-            steps = np.arange(profile.least, len(profile.log_likelihood))
+            steps = np.arange(profile.least, len(profile.log_likelihood), dtype=np.float64)
             way = base + (steps - 0.5) * profile.step_mm - END_BLUR_MM
             likelihood = profile.log_likelihood[profile.least :]
         self.belief.predict(dt)
@@ -227,7 +228,7 @@ class Hypothesis:
         place = self.belief.place_mm
         if profile is None:
             x, z = self._anchor + u * place
-            self.tip_mm: Point = (float(x), float(z))
+            self.tip_mm = (float(x), float(z))
         else:
             self.tip_mm = profile.at_mm(place - base)
 

@@ -174,7 +174,7 @@ def _describe_run(
     mm: float,
     out: F64,
 ) -> bool:
-    """Sums, means, spreads and shares of appearance and novelty on the run, before it and beyond it."""
+    """Put sums, means, spreads and shares of appearance and novelty on the run, before and beyond it, into `out`."""
     a = a2 = b = b2 = sum_a = sum_b = side = 0.0
     count_a = count_b = strong_a = strong_b = gap = run = 0
     for t in range(start, stop):
