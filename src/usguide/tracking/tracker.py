@@ -25,6 +25,8 @@ class TrackerSettings:
     """... and below which a needle is no longer called seen."""
     coast_s: float = 0.5
     """A track that is not seen is kept for this long ..."""
+    remember_s: float = 10.0
+    """Where a needle was lost, one that is seen again within this time is the same."""
     unconfirmed_s: float = 0.25
     """... and one that was never confirmed for this long."""
     trust_s: float = 2.0
@@ -174,6 +176,7 @@ class NeedleTracker:
         for h in unique:
             seen = h.seen_s == now_s and h.confidence >= (s.keep if h.confirmed else s.confirm)
             h.confirmed |= seen
+            h.was_confirmed |= h.confirmed
             if seen:
                 h.trusted_until_s = max(h.trusted_until_s, now_s + s.coast_s)
                 h.longest_mm = max(h.longest_mm, h.way_mm)
@@ -192,7 +195,7 @@ class NeedleTracker:
 
     def _hopeful(self, h: Hypothesis, now_s: float) -> bool:
         s = self.settings
-        if h.confirmed:
+        if h.confirmed or (h.was_confirmed and now_s - h.seen_s <= s.remember_s):
             return True
         if now_s - h.seen_s > s.unconfirmed_s:
             return False
