@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide._area import shrink_bytes
 from usguide._validation import validate_positive
 from usguide.errors import InvalidFrameError
 from usguide.geometry import ImageGeometry
@@ -66,13 +67,20 @@ def to_working_grid(frame: Frame, mm_per_px: float) -> WorkingImage:
             f"frame: {w} x {h} px at this spacing is {w_mm:.4g} x {h_mm:.4g} mm, expected {MIN_SIDE_MM:g} to "
             f"{MAX_SIDE_MM:g} mm a side; check the spacing (mm per px)"
         )
-    grey, overlay = to_grey(frame.pixels[y : y + h, x : x + w], frame.full_scale)
+    pixels = frame.pixels[y : y + h, x : x + w]
     step = max(mm_per_px, math.sqrt(h_mm * w_mm / MAX_WORKING_PX))
     shape = (max(8, round(h_mm / step)), max(8, round(w_mm / step)))
     down = shape[0] <= h and shape[1] <= w
     size = (shape[1], shape[0])
-    how = cv2.INTER_AREA if down else cv2.INTER_LINEAR
-    small = np.asarray(cv2.resize(np.ascontiguousarray(grey), size, interpolation=how), dtype=np.float32)
+    overlay = None
+    if down and pixels.ndim == 2 and pixels.dtype == np.uint8:
+        # What nearly every scanner sends, four times as fast as by way of floats.
+        small = np.empty(shape, np.float32)
+        shrink_bytes(np.ascontiguousarray(pixels), small)
+    else:
+        grey, overlay = to_grey(pixels, frame.full_scale)
+        how = cv2.INTER_AREA if down else cv2.INTER_LINEAR
+        small = np.asarray(cv2.resize(np.ascontiguousarray(grey), size, interpolation=how), dtype=np.float32)
     invalid = _black_border(small)
     if overlay is not None:
         invalid |= cv2.resize(overlay.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0

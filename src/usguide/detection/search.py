@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.search import search_lines
+from usguide.detection._kernels.search import pick_peaks, search_lines
 from usguide.detection.evidence import LineMaps, Mask
 from usguide.types import EntrySide, InsertionPrior
 
@@ -44,6 +45,8 @@ class Segment:
 
 
 SAME_ANGLE_RAD, SAME_ACROSS_MM = math.radians(8), 1.0
+BESIDE_ANGLES, BESIDE_OFFSETS = 2, 3
+"""What lies so near to a peak is the same line seen a little worse."""
 
 
 def travel_directions_rad(side: EntrySide, angle_deg: tuple[float, float], step_deg: float) -> F64:
@@ -105,35 +108,42 @@ def find_segments(
         start,
         pad,
     )
-    found: list[Segment] = []
-    left = score.copy()
-    for _ in range(4 * settings.count):
-        k, index = divmod(int(left.argmax()), offsets)
-        if left[k, index] < settings.least or len(found) == settings.count:
+    at_angle, at_offset = np.empty((2, 4 * settings.count), np.int64)
+    picked = pick_peaks(score.copy(), settings.least, BESIDE_ANGLES, BESIDE_OFFSETS, at_angle, at_offset)
+    found: list[_Line] = []
+    for k, i in zip(at_angle[:picked].tolist(), at_offset[:picked].tolist(), strict=True):
+        if len(found) == settings.count:
             break
-        # What lies beside a peak is the same line seen a little worse.
-        left[max(0, k - 2) : k + 3, max(0, index - 3) : index + 4] = 0
-        segment = _segment(float(score[k, index]), float(angles_rad[k]), index - pad, start[k, index], front[k, index])
-        if not any(_same_line(segment, other, mm_per_px) for other in found):
-            found.append(segment)
-    return found
+        line = _line(float(score[k, i]), float(angles_rad[k]), i - pad, float(start[k, i]), float(front[k, i]))
+        if not any(_same_line(line, other, mm_per_px) for other in found):
+            found.append(line)
+    return [Segment(n.score, n.angle_rad, np.array((n.x0, n.y0)), np.array((n.x1, n.y1))) for n in found]
+
+
+class _Line(NamedTuple):
+    """A segment in plain numbers: many are compared."""
+
+    score: float
+    angle_rad: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
 
 
 def _transposed(planes: F32) -> F32:
     return np.ascontiguousarray(planes.transpose(0, 2, 1))
 
 
-def _segment(score: float, angle: float, offset: int, start: float, front: float) -> Segment:
+def _line(score: float, angle: float, offset: int, start: float, front: float) -> _Line:
     c, s = math.cos(angle), math.sin(angle)
     if abs(s) <= abs(c):
-        ends = [(x, offset + s / c * x) for x in (float(start), float(front))]
-    else:
-        ends = [(offset + c / s * y, y) for y in (float(start), float(front))]
-    return Segment(score, angle, np.array(ends[0]), np.array(ends[1]))
+        return _Line(score, angle, start, offset + s / c * start, front, offset + s / c * front)
+    return _Line(score, angle, offset + c / s * start, start, offset + c / s * front, front)
 
 
-def _same_line(a: Segment, b: Segment, mm_per_px: float) -> bool:
+def _same_line(a: _Line, b: _Line, mm_per_px: float) -> bool:
     turn = math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi)
-    x, y = 0.5 * (a.start + a.end) - b.start
+    x, y = 0.5 * (a.x0 + a.x1) - b.x0, 0.5 * (a.y0 + a.y1) - b.y0
     across = y * math.cos(b.angle_rad) - x * math.sin(b.angle_rad)
     return abs(turn) < SAME_ANGLE_RAD and abs(across) * mm_per_px < SAME_ACROSS_MM

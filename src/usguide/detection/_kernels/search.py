@@ -269,3 +269,44 @@ def search_lines(
             else:
                 _evidence_row(hessian[0], hessian[1], hessian[2], inverse, column, row, n, f, cc, ss, sc2, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
                 _running_sums(evidence, entered, column, row, total, begun, best, best_front, best_start, first, n, here, price)  # fmt: skip  # noqa: E501
+
+
+@kernel
+def pick_peaks(
+    score: F32, least: float, beside_k: int, beside_i: int, angles: NDArray[np.int64], offsets: NDArray[np.int64]
+) -> int:
+    """Pick the highest scores one after the other, leaving out what lies beside one that was picked.
+
+    Parameters
+    ----------
+    score : float32 (n, m)
+        Changed: what was picked, and lies beside it, is set to 0.
+    least : float
+        Lower scores are not picked.
+    beside_k, beside_i : int
+        So many angles and offsets to either side are beside.
+    angles, offsets : int64 (most,)
+        Out: indices of what was picked, highest first.
+
+    Returns
+    -------
+    int
+        How many.
+    """
+    n = score.shape[0]
+    best = np.empty(n, np.int64)
+    for k in range(n):
+        best[k] = np.argmax(score[k])
+    for count in range(angles.size):
+        k = 0
+        for j in range(1, n):
+            if score[j, best[j]] > score[k, best[k]]:
+                k = j
+        i = best[k]
+        if score[k, i] < least:
+            return count
+        angles[count], offsets[count] = k, i
+        for j in range(max(0, k - beside_k), min(n, k + beside_k + 1)):
+            score[j, max(0, i - beside_i) : i + beside_i + 1] = 0
+            best[j] = np.argmax(score[j])
+    return int(angles.size)
