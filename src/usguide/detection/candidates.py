@@ -45,8 +45,8 @@ FEATURE_NAMES = (
     "new_rank",
     "candidates",
 )
-BLIND_TO = ("angle_deg",)
-"""Known and not used: rendered fasciae are flatter than real ones, so an angle alone would speak for a needle."""
+BLIND_TO = ("angle_deg", "uneven_mm")
+"""Known and not used: rendered fasciae are flatter than real ones, and rendered shafts straighter."""
 WEIGHED = tuple(n for n in FEATURE_NAMES if n not in BLIND_TO)
 _WEIGHED_AT = np.array([FEATURE_NAMES.index(n) for n in WEIGHED])
 START = FEATURE_NAMES.index("start_mm")

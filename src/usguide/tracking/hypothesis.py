@@ -30,7 +30,6 @@ AS_SEEN = (
     "look_sum_mm",
     "length_mm",
     "start_mm",
-    "uneven_mm",
     "activity",
     "new_beyond",
     "new_drop",
