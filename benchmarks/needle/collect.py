@@ -32,22 +32,27 @@ DIMMED = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run over a recording: turned by some degrees (and dimmed), every so many frames, from a frame on."""
+    """One run over a recording: turned by some degrees (and dimmed), every so many frames, from a frame on.
+
+    `brighter` is by how many grey levels the needle is painted over, and how wide in mm: real ones are brighter, wider and
+    evener than rendered ones, and cast less of a shadow.
+    """
 
     recording: Recording
     turn_deg: float = 0.0
     stride: int = 1
     first: int = 0
+    brighter: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
         """Name that tells runs apart."""
-        return f"{self.recording.name}@{self.turn_deg:g}/{self.stride}+{self.first}"
+        return f"{self.recording.name}@{self.turn_deg:g}/{self.stride}+{self.first}" + ("!" if self.brighter else "")
 
     @property
     def plain(self) -> bool:
         """Tell whether this is the recording as it is."""
-        return not self.turn_deg and self.stride == 1 and not self.first
+        return not self.turn_deg and self.stride == 1 and not self.first and self.brighter is None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +87,8 @@ def looks(job: Job) -> Iterator[Look]:
                 continue
             shaft, visible = _true_shaft(truth, frame.index)
             look = Look(frame, visible, shaft)
+            if job.brighter is not None and shaft is not None:
+                look = replace(look, frame=_painted(frame, shaft, *job.brighter))
             yield _turned(look, job.turn_deg) if job.turn_deg else look
 
 
@@ -107,6 +114,18 @@ def _turned(look: Look, degrees: float) -> Look:
     pixels = cv2.warpAffine((pixels * DIMMED).astype(pixels.dtype), matrix, (w, h), flags=cv2.INTER_LINEAR)
     new_shaft = None if shaft is None else (shaft - middle) @ turn.T + middle
     return Look(replace(frame, pixels=pixels, geometry=geometry, region=None), look.visible_mm, new_shaft)
+
+
+def _painted(frame: Frame, shaft: F64, grey_levels: float, width_mm: float) -> Frame:
+    """Paint the needle over: a soft even line that ends where the needle does."""
+    spacing = frame.geometry.axial_mm_per_px
+    points = np.rint(np.asarray(frame.geometry.to_px(shaft)) * 16).astype(np.int32)
+    line = np.zeros(frame.shape, np.float32)
+    cv2.polylines(line, [points], isClosed=False, color=1.0, thickness=max(1, round(width_mm / spacing)), shift=4)
+    line = cv2.GaussianBlur(line, (0, 0), max(0.5, 0.15 / spacing)) * np.float32(grey_levels)
+    if frame.pixels.ndim == 3:
+        line = line[..., None]
+    return replace(frame, pixels=np.clip(frame.pixels + line, 0, 255).astype(frame.pixels.dtype))
 
 
 class _Noting(LineDetector):
@@ -144,14 +163,14 @@ def collect_candidates(job: Job) -> Rows:
     prior, still = job.recording.prior, isinstance(job.recording.content, Recorded) and job.recording.content.stills
     still = still or job.recording.suite == "stills"
     settings = PipelineSettings()
-    noting, tracker = _Noting(settings.detection.detector), _TruthTracker()
+    noting, tracker = _Noting(settings.detection.detector, NO_TREES), _TruthTracker(forest=NO_TREES)
     pipeline = GuidancePipeline(prior, settings, detector=noting, tracker=tracker)
     rows: list[tuple[F64, int, float, bool, float, float, bool]] = []
     for n, look in enumerate(looks(job)):
         prior_now = _one_side(prior, n)
         pipeline.prior = prior_now
         if still or n % 8 == 6:
-            GuidancePipeline(prior if still else prior_now, settings, detector=noting).step_still(look.frame)
+            GuidancePipeline(prior if still else prior_now, settings, detector=noting, tracker=tracker).step_still(look.frame)
             rows += _rows(noting, look, n, alone=True)
         if still:
             continue
@@ -162,7 +181,7 @@ def collect_candidates(job: Job) -> Rows:
     return _stacked(rows, len(FEATURE_NAMES))
 
 
-def collect_tracks(job: Job, needle: Forest, track: Forest | None) -> Rows:
+def collect_tracks(job: Job, needle: Forest, track: Forest) -> Rows:
     """Run detector and tracker over a job, and keep every hypothesis of every frame."""
     settings = PipelineSettings()
     tracker = NeedleTracker(settings.tracker, forest=track)

@@ -17,6 +17,7 @@ import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np  # noqa: E402  (thread counts are read at import)
-from collect import COUNTED_MM, TIP_MM, Job, Rows, collect_candidates, collect_tracks  # noqa: E402
+from collect import COUNTED_MM, NO_TREES, TIP_MM, Job, Rows, collect_candidates, collect_tracks  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from scenes import tuning_recordings  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
@@ -37,6 +38,10 @@ from usguide.detection.forest import Forest  # noqa: E402
 from usguide.tracking.hypothesis import TRACK_FEATURES  # noqa: E402
 
 FOLDS = 4
+UNSURE = replace(NO_TREES, base=-3.0)
+"""Trees that believe nothing."""
+BRIGHTER = ((40.0, 0.5), (60.0, 1.0), (80.0, 0.7), (60.0, 1.6), (120.0, 1.0))
+"""Grey levels and mm by which some needles are painted over."""
 NEEDLE: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.08, "max_leaf_nodes": 8, "min_samples_leaf": 40}
 TRACK: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 80}
 
@@ -51,8 +56,11 @@ def candidate_jobs() -> list[Job]:
             jobs += (
                 [Job(r, way * 20.0)] if isinstance(r.content, Recorded) else [Job(r, way * 20.0), Job(r, -way * 32.0)]
             )
-        elif k % 3 == 0 and r.suite != "stills":
+            continue
+        if k % 3 == 0 and r.suite != "stills":
             jobs.append(Job(r, way * 10.0))
+        if k % 3 == 1 or r.suite == "stills":
+            jobs.append(Job(r, brighter=BRIGHTER[k % len(BRIGHTER)]))
     return jobs
 
 
@@ -71,6 +79,8 @@ def track_jobs() -> list[Job]:
             jobs.append(Job(r, way * (20.0 if k % 2 else 30.0)))
         elif k % 4 == 0:
             jobs.append(Job(r, way * 10.0, stride=2 if k % 8 == 0 else 1))
+        elif k % 4 == 1:
+            jobs.append(Job(r, brighter=BRIGHTER[k % len(BRIGHTER)]))
         elif k % 4 == 2:
             jobs.append(Job(r, first=40))
     return jobs
@@ -164,22 +174,27 @@ def main() -> None:
     jobs = track_jobs()
     known = dict(zip((j.recording.name for j in candidate_jobs()), folds_of(candidate_jobs()), strict=True))
     forests = [of_fold[known[j.recording.name]] for j in jobs]
-    rows = _kept(options.keep, "tracks", partial(_collect_all_tracks, jobs, forests, options.jobs))
-    x, line, tip = pick(rows, "features"), pick(rows, "line"), pick(rows, "tip_error_mm")
-    y, use = line & (tip <= TIP_MM), judged(rows) & np.isfinite(x[:, 0])
-    fold = np.repeat(folds_of(jobs), [len(r.frame) for r in rows])
+    fold_of_job = folds_of(jobs)
+    doubt = [UNSURE] * len(jobs)
+    for turn in ("first", "second"):
+        # What a tracker believes steers what it sees next: the second time it believes what the first time taught.
+        rows = _kept(options.keep, f"tracks-{turn}", partial(_collect_all_tracks, jobs, forests, doubt, options.jobs))
+        x, line, tip = pick(rows, "features"), pick(rows, "line"), pick(rows, "tip_error_mm")
+        y, use = line & (tip <= TIP_MM), judged(rows) & np.isfinite(x[:, 0])
+        fold = np.repeat(fold_of_job, [len(r.frame) for r in rows])
+        models = [fitted(x[(fold != k) & use], y[(fold != k) & use], TRACK) for k in range(FOLDS)]
+        doubt = [as_forest(models[k], TRACK_FEATURES) for k in fold_of_job]
     chance = np.zeros(len(x))
     for k in range(FOLDS):
-        model = fitted(x[(fold != k) & use], y[(fold != k) & use], TRACK)
-        chance[fold == k] = model.predict_proba(x[fold == k])[:, 1]
+        chance[fold == k] = models[k].predict_proba(x[fold == k])[:, 1]
     chance[~np.isfinite(x[:, 0])] = 0.0
     _report_tracks(jobs, rows, chance)
     store(as_forest(fitted(x[use], y[use], TRACK), TRACK_FEATURES), package / "tracking/fitted/track.npz")
 
 
-def _collect_all_tracks(jobs: list[Job], forests: list[Forest], processes: int) -> list[Rows]:
+def _collect_all_tracks(jobs: list[Job], needle: list[Forest], track: list[Forest], processes: int) -> list[Rows]:
     with ProcessPoolExecutor(processes) as workers:
-        return list(workers.map(collect_tracks, jobs, forests, [None] * len(jobs)))
+        return list(workers.map(collect_tracks, jobs, needle, track))
 
 
 def _kept(folder: Path | None, name: str, make: Callable[[], list[Rows]]) -> list[Rows]:

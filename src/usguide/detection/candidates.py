@@ -33,21 +33,14 @@ FEATURE_NAMES = (
     "new_before",
     "uneven_mm",
     "bend_per_mm",
-    "contrast",
-    "brightness",
-    "brightness_spread",
-    "below",
-    "far_below",
-    "width",
     "usual_direction",
-    "activity",
-    "misfit",
     "new_known",
     "look_end",
     "new_end",
     "look_drop",
     "new_drop",
     "end_sigma_mm",
+    "activity",
     "look_rank",
     "new_rank",
     "candidates",
@@ -56,6 +49,7 @@ BLIND_TO = ("angle_deg",)
 """Known and not used: rendered fasciae are flatter than real ones, so an angle alone would speak for a needle."""
 WEIGHED = tuple(n for n in FEATURE_NAMES if n not in BLIND_TO)
 _WEIGHED_AT = np.array([FEATURE_NAMES.index(n) for n in WEIGHED])
+START = FEATURE_NAMES.index("start_mm")
 LOOK_SUM, NEW_SUM = FEATURE_NAMES.index("look_sum_mm"), FEATURE_NAMES.index("new_sum_mm")
 LOOK_RANK, NEW_RANK, COUNT = (FEATURE_NAMES.index(n) for n in ("look_rank", "new_rank", "candidates"))
 LONGEST_STEPS = 420
@@ -112,7 +106,6 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
     hidden = new is None
     features, curve, sums = np.zeros(len(FEATURE_NAMES)), np.empty(14), np.empty(LONGEST_STEPS)
     good = examine(
-        evidence.smooth,
         evidence.valid,
         look.hessian,
         look.known,
@@ -131,7 +124,6 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
     if not good:
         return None
     features[FEATURE_NAMES.index("activity")] = 0.0 if hidden else evidence.activity
-    features[FEATURE_NAMES.index("misfit")] = evidence.misfit
     steps = int(curve[11])
     return Candidate(
         entry=curve[0:2].copy(),

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from usguide.detection.candidates import WEIGHED, Candidate, examine_segment, same_candidate, weigh
+from usguide.detection._kernels.examine import EDGE_STEPS
+from usguide.detection.candidates import START, WEIGHED, Candidate, examine_segment, same_candidate, weigh
 from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
 from usguide.detection.forest import Forest, load_forest
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
 from usguide.filters import despeckle
+from usguide.geometry import covariance_along
 from usguide.grid import to_working_grid
 from usguide.types import Detection, EndProfile, Frame, InsertionPrior, Shaft, Tip
 
@@ -31,6 +34,8 @@ class DetectorSettings:
     """How far from a prior's entry point a line may pass."""
     least_log_odds: float = -5.0
     """Less likely candidates are left out."""
+    entry_gap_mm: float = 1.5
+    """A shaft whose evidence starts this close to the edge enters at the edge: at the edge itself there is no evidence."""
     across_sigma_mm: float = 0.15
     """Of the tip, across the shaft."""
 
@@ -119,22 +124,25 @@ class LineDetector:
         return bool(abs(y * math.cos(c.chord_rad) - x * math.sin(c.chord_rad)) <= self.settings.entry_reach_mm)
 
     def _detection(self, c: Candidate, evidence: Evidence) -> Detection:
-        geometry, mm = evidence.geometry, evidence.mm_per_px
-        entry, end, strip = ((float(x), float(z)) for x, z in geometry.to_mm([c.entry, c.end, np.array(c.strip[:2])]))
-        shaft = Shaft(entry, end, c.log_odds, 2 * c.bend / mm if c.bend else None)
-        u, v = (
-            np.array([math.cos(c.chord_rad), math.sin(c.chord_rad)]),
-            np.array([-math.sin(c.chord_rad), math.cos(c.chord_rad)]),
+        mm = evidence.mm_per_px
+        points = evidence.geometry.to_mm([self._entry(c, mm), c.end, np.array(c.strip[:2])])
+        entry, end, strip = ((float(x), float(z)) for x, z in points)
+        curvature = 2 * c.bend / mm
+        covariance = covariance_along(c.chord_rad, c.end_variance_mm2, self.settings.across_sigma_mm**2)
+        return Detection(
+            Shaft(entry, end, c.log_odds, curvature or None),
+            Tip(end, covariance, 1 / (1 + math.exp(-c.log_odds))),
+            EndProfile(strip, c.strip[2], curvature, mm, c.least, c.sums),
+            c.features,
         )
-        covariance = c.end_variance_mm2 * np.outer(u, u) + self.settings.across_sigma_mm**2 * np.outer(v, v)
-        confidence = 1 / (1 + math.exp(-c.log_odds))
-        tip = Tip(
-            end,
-            ((float(covariance[0, 0]), float(covariance[0, 1])), (float(covariance[1, 0]), float(covariance[1, 1]))),
-            confidence,
-        )
-        profile = EndProfile(strip, c.strip[2], 2 * c.bend / mm, mm, c.least, c.sums)
-        return Detection(shaft, tip, profile, c.features)
+
+    def _entry(self, c: Candidate, mm: float) -> NDArray[np.float64]:
+        """Carry the entry on to the edge of the picture where the evidence starts close to it."""
+        start_mm = float(c.features[START])
+        if start_mm > self.settings.entry_gap_mm:
+            return c.entry
+        way = start_mm / mm + EDGE_STEPS
+        return c.entry - way * np.array([math.cos(c.strip[2]), math.sin(c.strip[2])])
 
 
 def gather_evidence(frame: Frame, settings: DetectionSettings) -> Evidence:

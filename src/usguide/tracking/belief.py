@@ -18,6 +18,7 @@ F64 = NDArray[np.float64]
 
 SPEEDS_MM_S = np.array([-25.0, -12.0, -6.0, -3.0, 0.0, 3.0, 6.0, 12.0, 25.0])
 STEP_MM = 0.3
+LONGEST_STEP_S = 0.065
 BEHIND_MM, AHEAD_MM = 18.0, 120.0
 """The grid reaches so far behind the place where the shaft was first seen to start, and ahead of it."""
 PLACES = round((BEHIND_MM + AHEAD_MM) / STEP_MM)
@@ -59,10 +60,16 @@ class TipBelief:
         """Let the time pass without looking."""
         if self._fresh or dt_s <= 0:
             return
-        s, moved = self._settings, np.empty_like(self._belief)
-        keep = math.exp(-dt_s / s.speed_memory_s)
-        predict_belief(self._belief, SPEEDS_MM_S, dt_s, keep, s.still, s.jump, s.blur_mm, STEP_MM, moved)
-        self._belief = moved
+        s = self._settings
+        # A hand changes its speed within a fifth of a second: a long time passes in steps that are shorter than that.
+        count = math.ceil(dt_s / LONGEST_STEP_S)
+        keep = math.exp(-dt_s / count / s.speed_memory_s)
+        for _ in range(count):
+            moved = np.empty_like(self._belief)
+            predict_belief(
+                self._belief, SPEEDS_MM_S, dt_s / count, keep, s.still, s.jump, s.blur_mm, STEP_MM, moved
+            )
+            self._belief = moved
 
     def update(self, way_mm: F64, log_likelihood: F64, dt_s: float) -> None:
         """Take what one frame says.

@@ -22,6 +22,8 @@ SMOOTH_STEP_MM = 3.0
 END_BLUR_MM = 0.38
 """Taken off the end of the evidence, as for a single frame (`usguide.detection._kernels.examine`)."""
 LONGEST_MEMORY_S = 5.0
+FORGET_TIP_S = 0.5
+"""After this long unseen, the tip may be anywhere along the shaft."""
 
 SMOOTHED = ("look_mean", "new_mean", "new_sum_mm", "new_end", "new_share")
 AS_SEEN = (
@@ -29,9 +31,7 @@ AS_SEEN = (
     "length_mm",
     "start_mm",
     "uneven_mm",
-    "contrast",
     "activity",
-    "misfit",
     "new_beyond",
     "new_drop",
     "new_known",
@@ -83,11 +83,13 @@ class Hypothesis:
     def __init__(self, track_id: int, detection: Detection, timestamp_s: float, settings: BeliefSettings) -> None:
         self.track_id = track_id
         self.born_s = self.seen_s = self.now_s = timestamp_s
-        self.confirmed, self.trusted_until_s, self.confidence = False, -math.inf, 0.0
+        self.confirmed = self.was_confirmed = False
+        self.trusted_until_s, self.confidence = -math.inf, 0.0
         self.detection = detection
         self.direction_rad = _direction(detection.shaft)
         self._anchor = np.asarray(detection.shaft.entry_mm)
         """Places along the shaft are counted from here; it follows the line across, never along."""
+        self._belief_settings = settings
         self.belief = TipBelief(settings)
         self.tip_mm: Point = detection.tip.position_mm
         odds = detection.shaft.score
@@ -115,17 +117,21 @@ class Hypothesis:
         """Go on without a sighting."""
         dt = max(0.0, timestamp_s - self.now_s)
         self.now_s = timestamp_s
+        self._mix_log_odds(UNSEEN_LOG_ODDS, dt)
+        if timestamp_s - self.seen_s > FORGET_TIP_S:
+            return
         before = self.belief.place_mm
         self.belief.predict(dt)
         step = self.belief.place_mm - before
         u = self._along()
         x, z = self.tip_mm
         self.tip_mm = (x + float(u[0]) * step, z + float(u[1]) * step)
-        self._mix_log_odds(UNSEEN_LOG_ODDS, dt)
 
     def see(self, detection: Detection, timestamp_s: float) -> None:
         """Take this frame's detection of the same line."""
         dt = max(0.0, timestamp_s - self.now_s)
+        if timestamp_s - self.seen_s > FORGET_TIP_S:
+            self.belief = TipBelief(self._belief_settings)
         self.now_s = self.seen_s = timestamp_s
         self._seen_for_s += dt
         fast, slow = _share(dt, FAST_S), _share(dt, SLOW_S)

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 
 from usguide.detection.forest import Forest, load_forest
+from usguide.geometry import covariance_along
 from usguide.tracking.belief import BeliefSettings
 from usguide.tracking.hypothesis import TRACK_FEATURES, UNSEEN_LOG_ODDS, Hypothesis
 from usguide.types import Detection, NeedleTrack, Shaft, Tip, TrackState
@@ -25,6 +26,8 @@ class TrackerSettings:
     """... and below which a needle is no longer called seen."""
     coast_s: float = 0.5
     """A track that is not seen is kept for this long ..."""
+    remember_s: float = 10.0
+    """Where a needle was lost, one that is seen again within this time is the same."""
     unconfirmed_s: float = 0.25
     """... and one that was never confirmed for this long."""
     trust_s: float = 2.0
@@ -174,6 +177,7 @@ class NeedleTracker:
         for h in unique:
             seen = h.seen_s == now_s and h.confidence >= (s.keep if h.confirmed else s.confirm)
             h.confirmed |= seen
+            h.was_confirmed |= h.confirmed
             if seen:
                 h.trusted_until_s = max(h.trusted_until_s, now_s + s.coast_s)
                 h.longest_mm = max(h.longest_mm, h.way_mm)
@@ -192,7 +196,7 @@ class NeedleTracker:
 
     def _hopeful(self, h: Hypothesis, now_s: float) -> bool:
         s = self.settings
-        if h.confirmed:
+        if h.confirmed or (h.was_confirmed and now_s - h.seen_s <= s.remember_s):
             return True
         if now_s - h.seen_s > s.unconfirmed_s:
             return False
@@ -238,12 +242,7 @@ def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
     # A visible end that has come back may be a withdrawn tip, or one that has left the plane.
     along = h.belief.sigma_mm**2 + (0.25 * (h.longest_mm - way)) ** 2 * (fraction < 1)
     across = ACROSS_SIGMA_MM**2 + (2.0 * unseen) ** 2
-    c, s = math.cos(h.direction_rad), math.sin(h.direction_rad)
-    covariance = (
-        (along * c * c + across * s * s, (along - across) * c * s),
-        ((along - across) * c * s, along * s * s + across * c * c),
-    )
-    tip = Tip(h.tip_mm, covariance, confidence)
+    tip = Tip(h.tip_mm, covariance_along(h.direction_rad, along, across), confidence)
     return NeedleTrack(
         track_id=h.track_id,
         state=state,

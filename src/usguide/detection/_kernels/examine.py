@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from usguide._jit import kernel
 from usguide.detection._kernels.profile import (
     HALF_STRIP,
-    bilinear,
     change_point,
     fit_centre,
     run_start,
@@ -23,22 +22,23 @@ F64 = NDArray[np.float64]
 
 WIDTH = 2 * HALF_STRIP + 1
 SHORTEST_MM = 1.8
+EDGE_STEPS = 2
+"""The last px before the edge have no evidence: a shaft that starts there starts at the edge."""
 BEFORE_MM, BEYOND_MM = 4.0, 30.0
 """A candidate is looked for so far before and beyond the segment that it grew from."""
-BESIDE = 2
-"""Samples beside the line that describe it."""
+ASIDE_MM = 7.0
+"""The surroundings that tell which directions are usual lie so far to either side."""
 BEND_PER_MM = 0.009
 """Most curvature that a needle is given, and ..."""
 USUAL_BEND_PER_MM = 0.003
 """... what is usual: short runs do not tell their bend, and are kept straight."""
 END_BLUR_MM = 0.38
 """Log compression and the point spread let a bright end look so much longer than it is."""
-FEATURES = 33
+FEATURES = 25
 
 
 @kernel
 def examine(
-    grey: F32,
     valid: NDArray[np.bool_],
     look: F32,
     look_known: F32,
@@ -58,15 +58,15 @@ def examine(
 
     Parameters
     ----------
-    grey, valid
-        Smooth picture and where there is one, shape (h, w).
+    valid : bool (h, w)
+        Where there is a picture.
     look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2
         Appearance and novelty; see `search_lines`.
     ends : float64 (4,)
         x0, y0, x1, y1 in px, in the direction of travel.
     mm : float
         Per px.
-    features : float64 (33,)
+    features : float64 (25,)
         Out; named in `usguide.detection.candidates`.
     curve : float64 (14,)
         Out: entry x, y; end x, y; direction of the chord; direction at the end; bend; variance of the end along the
@@ -109,8 +109,8 @@ def examine(
         # The strip starts before the entry, on the same parabola.
         bx, by, at_start = _along(x0, y0, angle, bend, -float(before))
         n = min(before + steps + int(BEYOND_MM / mm), most)
-        straighten(look, look_known, look_energy, look_floor2, bx, by, at_start, bend, n, BESIDE, a, seen_a)
-        straighten(new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, BESIDE, b, seen_b)
+        straighten(look, look_known, look_energy, look_floor2, bx, by, at_start, bend, n, 0, a, seen_a)
+        straighten(new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, 0, b, seen_b)
         for t in range(n):
             on_line[t], new_line[t] = a[t, HALF_STRIP], b[t, HALF_STRIP]
         least = before + int(min(0.35 * length, 5 / mm))
@@ -131,15 +131,16 @@ def examine(
     curve[6], curve[7] = bend, found[1] * mm * mm + 0.04
     curve[8], curve[9], curve[10], curve[11], curve[12], curve[13] = bx, by, at_start, n, start, least
     stop = min(n, max(start + 4, int(end + 1)))
-    if not _describe_run(a, on_line, new_line, seen_a, seen_b, start, stop, end, n, mm, features):
+    if not _describe_run(on_line, new_line, seen_a, seen_b, start, stop, end, n, mm, features):
         return False
     features[2] = length * mm
     features[3] = _way_from_edge(valid, ex, ey, chord) * mm
     features[4] = math.degrees(math.atan2(math.sin(chord), abs(math.cos(chord))))
     features[16], features[17] = away * mm, abs(bend) / mm
-    _describe_grey(grey, bx, by, at_start, bend, start, stop, chord, mm, features)
-    features[24] = _usual_direction(look_energy, 0.5 * (ex + tx), 0.5 * (ey + ty), chord)
-    features[32] = math.sqrt(curve[7])
+    features[18] = _usual_direction(
+        look_energy, 0.5 * (ex + tx), 0.5 * (ey + ty), chord, ASIDE_MM / mm
+    )
+    features[24] = math.sqrt(curve[7])
     return True
 
 
@@ -162,7 +163,6 @@ def _mean(values: F64, seen: F32, first: int, last: int) -> float:
 
 @kernel
 def _describe_run(
-    strip: F32,
     look: F64,
     new: F64,
     look_seen: F32,
@@ -175,7 +175,7 @@ def _describe_run(
     out: F64,
 ) -> bool:
     """Put sums, means, spreads and shares of appearance and novelty on the run, before and beyond it, into `out`."""
-    a = a2 = b = b2 = sum_a = sum_b = side = 0.0
+    a = a2 = b = b2 = sum_a = sum_b = 0.0
     count_a = count_b = strong_a = strong_b = gap = run = 0
     for t in range(start, stop):
         if look_seen[t] > 0:
@@ -185,7 +185,6 @@ def _describe_run(
             count_a += 1
             strong_a += v > 0.5
             sum_a += min(max(v, -1.0), 2.0)
-            side += strip[t, HALF_STRIP - BESIDE] + strip[t, HALF_STRIP + BESIDE]
         if new_seen[t] > 0:
             v = new[t]
             b += v
@@ -209,11 +208,10 @@ def _describe_run(
     out[12], out[13] = _mean(look, look_seen, beyond, far), _mean(new, new_seen, beyond, far)
     early = max(0, start - int(3 / mm))
     out[14], out[15] = _mean(look, look_seen, early, start), _mean(new, new_seen, early, start)
-    out[23] = side / count_a / (2 * max(a, 0.1))
-    out[27] = count_b / max(1, stop - start)
+    out[19] = count_b / max(1, stop - start)
     late = max(start, stop - int(5 / mm))
-    out[28], out[29] = _mean(look, look_seen, late, stop), _mean(new, new_seen, late, stop)
-    out[30], out[31] = out[28] - out[12], out[29] - out[13]
+    out[20], out[21] = _mean(look, look_seen, late, stop), _mean(new, new_seen, late, stop)
+    out[22], out[23] = out[20] - out[12], out[21] - out[13]
     return True
 
 
@@ -230,50 +228,23 @@ def _way_from_edge(valid: NDArray[np.bool_], x: float, y: float, direction: floa
         if i < 0 or j < 0 or i >= h or j >= w or not valid[i, j]:
             break
         way += 1
-    return max(0, way - 2)
+    return max(0, way - EDGE_STEPS)
 
 
 @kernel
-def _describe_grey(
-    grey: F32,
-    bx: float,
-    by: float,
-    angle: float,
-    bend: float,
-    start: int,
-    stop: int,
-    chord: float,
-    mm: float,
-    out: F64,
-) -> None:
-    """Grey levels on the run and beside it: contrast, brightness, its spread, and below against above."""
-    nx, ny = -math.sin(chord), math.cos(chord)
-    if ny < 0:
-        nx, ny = -nx, -ny
-    near, far = 1.2 / mm, 2.5 / mm
-    bright = bright2 = contrast = below = far_below = 0.0
-    for t in range(start, stop):
-        x, y, _ = _along(bx, by, angle, bend, float(t))
-        g = bilinear(grey, x, y)
-        up, down = bilinear(grey, x - near * nx, y - near * ny), bilinear(grey, x + near * nx, y + near * ny)
-        bright += g
-        bright2 += g * g
-        contrast += g - 0.5 * (up + down)
-        below += down - up
-        far_below += bilinear(grey, x + far * nx, y + far * ny) - bilinear(grey, x - far * nx, y - far * ny)
-    n = max(1, stop - start)
-    out[18], out[19] = contrast / n, bright / n
-    out[20] = math.sqrt(max(0.0, bright2 / n - (bright / n) ** 2))
-    out[21], out[22] = below / n, far_below / n
+def _usual_direction(energy: F32, x: float, y: float, direction: float, away_px: float) -> float:
+    """Log of how strong lines of this direction are to either side, against lines of all directions.
 
-
-@kernel
-def _usual_direction(energy: F32, x: float, y: float, direction: float) -> float:
-    """Log of how strong lines of this direction are around here, against lines of all directions."""
+    So far away that the line itself is not among its own surroundings.
+    """
     hq, wq = energy.shape[1:]
-    q, p = min(max(int(x / BLOCK_PX), 0), wq - 1), min(max(int(y / BLOCK_PX), 0), hq - 1)
-    everywhere = 0.0
-    for k in range(8):
-        a = math.pi * k / 8
-        everywhere += max(mean_square(energy, p, q, math.cos(a), math.sin(a)), 1e-3) / 8
-    return math.log(max(mean_square(energy, p, q, math.cos(direction), math.sin(direction)), 1e-3) / everywhere)
+    c, s = math.cos(direction), math.sin(direction)
+    mine = everywhere = 0.0
+    for side in (-1.0, 1.0):
+        q = min(max(int((x - side * s * away_px) / BLOCK_PX), 0), wq - 1)
+        p = min(max(int((y + side * c * away_px) / BLOCK_PX), 0), hq - 1)
+        mine += mean_square(energy, p, q, c, s)
+        for k in range(8):
+            a = math.pi * k / 8
+            everywhere += mean_square(energy, p, q, math.cos(a), math.sin(a)) / 8
+    return math.log(max(mine, 1e-2) / max(everywhere, 1e-2))
