@@ -8,7 +8,7 @@ from conftest import frame_of, needle_picture
 from scipy.spatial.transform import Rotation
 
 import usguide as ug
-from usguide.detection import HoughShaftDetector
+from usguide.detection import LineDetector
 from usguide.guide_line import OnGuideLine
 
 
@@ -149,6 +149,6 @@ def test_of_two_parallel_lines_the_one_on_the_guide_is_the_needle():
     guide = ug.GuideLine.from_angle(entry, 30.0, "left")
     free = ug.GuidancePipeline(guide.prior()).step_still(frame)
     assert math.dist(free.track.tip.position_mm, tip) > 5
-    guided = ug.GuidancePipeline(guide.prior(), detector=OnGuideLine(HoughShaftDetector(), guide)).step_still(frame)
+    guided = ug.GuidancePipeline(guide.prior(), detector=OnGuideLine(LineDetector(), guide)).step_still(frame)
     assert math.dist(guided.track.tip.position_mm, tip) < 0.6
     assert len(guided.tracks) == 1
