@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from conftest import frame_of, needle_picture
+from conftest import frame_of, needle_picture, stream_picture
 
 import usguide as ug
 
@@ -13,18 +13,11 @@ PRIOR = ug.InsertionPrior("left", (15, 60))
 DT = 0.05
 
 
-def picture(length_mm, noise, *, brightness=80.0, **options):
-    """Tissue that stays where it is, and the noise of each frame; no needle where the length is 0."""
-    pixels, _, tip = needle_picture(length_mm=length_mm, brightness=brightness if length_mm > 0 else 0, **options)
-    noisy = pixels + np.random.default_rng(noise).normal(0, 5, pixels.shape)
-    return np.clip(noisy, 1, 255).astype(np.uint8), tip
-
-
 def insertion(count=40, *, start=-2.0, speed=12.0, dt=DT):
     """Frames of a needle that comes in at `speed` mm/s, and its tips; it is `start` mm long at first."""
     frames, tips = [], []
     for k in range(count):
-        pixels, tip = picture(max(0.0, start + speed * dt * k), k)
+        pixels, tip = stream_picture(max(0.0, start + speed * dt * k), k)
         frames.append(frame_of(pixels, index=k, timestamp_s=k * dt))
         tips.append(tip)
     return frames, tips
@@ -73,7 +66,7 @@ def test_a_needle_that_is_there_from_the_first_frame_is_found_once_it_moves():
 
 
 def test_tissue_without_a_needle_shows_none():
-    frames = [frame_of(picture(0, k)[0], index=k, timestamp_s=k * DT) for k in range(40)]
+    frames = [frame_of(stream_picture(0, k)[0], index=k, timestamp_s=k * DT) for k in range(40)]
     assert {r.state for r in run(frames)} == {ug.TrackState.SEARCHING}
 
 
@@ -93,7 +86,7 @@ def test_the_frame_rate_changes_no_behaviour():
 
 def test_a_needle_that_vanishes_coasts_then_is_lost_once_then_searched(advancing):
     frames, _ = advancing
-    empty = [frame_of(picture(0, 40 + k)[0], index=40 + k, timestamp_s=(40 + k) * DT) for k in range(16)]
+    empty = [frame_of(stream_picture(0, 40 + k)[0], index=40 + k, timestamp_s=(40 + k) * DT) for k in range(16)]
     states = [str(r.state) for r in run([*frames, *empty])][40:]
     lost = states.index("LOST")
     assert set(states[:lost]) == {"COASTING"}
@@ -106,7 +99,7 @@ def test_coasting_widens_the_uncertainty_and_lowers_the_confidence(advancing):
     pipeline = ug.GuidancePipeline(PRIOR)
     before = run(frames, pipeline)[-1].track
     for k in range(5):
-        after = pipeline.step(frame_of(picture(0, 40 + k)[0], index=40 + k, timestamp_s=(40 + k) * DT)).track
+        after = pipeline.step(frame_of(stream_picture(0, 40 + k)[0], index=40 + k, timestamp_s=(40 + k) * DT)).track
     assert max(after.tip.sigma_mm) > 1.5 * max(before.tip.sigma_mm)
     assert after.confidence < before.confidence
     assert after.time_since_seen_s == pytest.approx(5 * DT)
@@ -133,7 +126,7 @@ def test_a_timestamp_that_does_not_increase_is_a_repeat(advancing):
     again = pipeline.step(frame_of(frames[5].pixels, index=40, timestamp_s=0.2))
     assert "did not increase" in again.events[0]
     assert again.timestamp_s == frames[-1].timestamp_s
-    follow = pipeline.step(frame_of(picture(LAST_MM + 0.6, 77)[0], index=41, timestamp_s=40 * DT))
+    follow = pipeline.step(frame_of(stream_picture(LAST_MM + 0.6, 77)[0], index=41, timestamp_s=40 * DT))
     assert follow.state is ug.TrackState.TRACKING
 
 
@@ -141,7 +134,7 @@ def test_a_change_of_size_and_spacing_keeps_the_track(advancing):
     frames, _ = advancing
     pipeline = ug.GuidancePipeline(PRIOR)
     before = run(frames, pipeline)[-1].track
-    pixels, tip = picture(LAST_MM + 0.6, 40, spacing_mm=(0.08, 0.12))
+    pixels, tip = stream_picture(LAST_MM + 0.6, 40, spacing_mm=(0.08, 0.12))
     result = pipeline.step(frame_of(pixels, spacing_mm=(0.08, 0.12), index=40, timestamp_s=40 * DT))
     assert result.state is ug.TrackState.TRACKING
     assert result.track.track_id == before.track_id
