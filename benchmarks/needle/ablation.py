@@ -47,7 +47,9 @@ def searching(kind: str) -> Change:
     def change(s: PipelineSettings) -> PipelineSettings:
         d = s.detection.detector
         other = "new" if kind == "look" else "look"
-        return replace(s, detection=replace(s.detection, detector=replace(d, **{other: replace(getattr(d, other), count=0)})))
+        return replace(
+            s, detection=replace(s.detection, detector=replace(d, **{other: replace(getattr(d, other), count=0)}))
+        )
 
     return change
 
@@ -113,7 +115,11 @@ def table(rows: Mapping[str, tuple[Sequence[NeedleScores], list[float]]]) -> str
 
         def shown(estimate: object, scale: float = 1.0, digits: int = 1) -> str:
             value, low, high = (getattr(estimate, k) for k in ("value", "low", "high"))
-            return "-" if value is None else f"{scale * value:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+            return (
+                "-"
+                if value is None
+                else f"{scale * value:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+            )
 
         cells = [
             shown(p.recall, 100),
@@ -137,7 +143,10 @@ def main() -> None:
     options = parser.parse_args()
     split: Split = options.split
     recordings = [
-        r for s in suites("all", split=split) for r in s.sequences if s.name in ("phantom", "anatomy") and not isinstance(r.content, Recorded)
+        r
+        for s in suites("all", split=split)
+        for r in s.sequences
+        if s.name in ("phantom", "anatomy") and not isinstance(r.content, Recorded)
     ]
     rows = {}
     with ProcessPoolExecutor(options.jobs, initializer=warmup) as workers:
@@ -146,7 +155,9 @@ def main() -> None:
                 continue
             found = list(workers.map(partial(_by_name, variant.name), recordings))
             rows[variant.name] = [s for s, _ in found], [ms for _, each in found for ms in each]
-            print(variant.name, f"{rows[variant.name][0] and sum(s.hits for s in rows[variant.name][0])} hits", flush=True)
+            print(
+                variant.name, f"{rows[variant.name][0] and sum(s.hits for s in rows[variant.name][0])} hits", flush=True
+            )
     text = table(rows)
     print(text)
     if options.out:

@@ -170,7 +170,9 @@ def collect_candidates(job: Job) -> Rows:
         prior_now = _one_side(prior, n)
         pipeline.prior = prior_now
         if still or n % 8 == 6:
-            GuidancePipeline(prior if still else prior_now, settings, detector=noting, tracker=tracker).step_still(look.frame)
+            GuidancePipeline(prior if still else prior_now, settings, detector=noting, tracker=tracker).step_still(
+                look.frame
+            )
             rows += _rows(noting, look, n, alone=True)
         if still:
             continue

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from usguide.pipeline import GuidancePipeline as GuidancePipeline
     from usguide.settings import PipelineSettings as PipelineSettings
     from usguide.types import Detection as Detection
+    from usguide.types import EndProfile as EndProfile
     from usguide.types import Frame as Frame
     from usguide.types import GuidanceResult as GuidanceResult
     from usguide.types import Injectate as Injectate
@@ -49,6 +50,7 @@ _HOME = {
     **dict.fromkeys(
         (
             "Detection",
+            "EndProfile",
             "Frame",
             "GuidanceResult",
             "Injectate",

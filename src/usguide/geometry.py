@@ -164,18 +164,3 @@ def scan_convert(
     col = ((polar[..., 1] - first) / (last - first) * (data.shape[1] - 1)).astype(np.float32)
     drawn = cv2.remap(data, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(drawn, dtype=np.float32)
-
-
-def covariance_along(direction_rad: float, along: float, across: float) -> tuple[Point, Point]:
-    """Return the covariance of a point that is known along a direction and across it.
-
-    Parameters
-    ----------
-    direction_rad : float
-        From the lateral axis towards depth.
-    along, across : float
-        Variances.
-    """
-    c, s = math.cos(direction_rad), math.sin(direction_rad)
-    mixed = (along - across) * c * s
-    return (along * c * c + across * s * s, mixed), (mixed, along * s * s + across * c * c)

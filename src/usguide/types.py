@@ -192,6 +192,26 @@ class Tip:
     covariance_mm2: tuple[Point, Point]
     confidence: float
 
+    @classmethod
+    def on_shaft(
+        cls, position_mm: Point, direction_rad: float, along_mm2: float, across_mm2: float, confidence: float
+    ) -> Tip:
+        """Make a tip whose uncertainty is known along its shaft and across it.
+
+        Parameters
+        ----------
+        position_mm : (float, float)
+        direction_rad : float
+            Of the shaft, from the lateral axis towards depth.
+        along_mm2, across_mm2 : float
+            Variances.
+        confidence : float
+        """
+        c, s = float(np.cos(direction_rad)), float(np.sin(direction_rad))
+        mixed = (along_mm2 - across_mm2) * c * s
+        first = (along_mm2 * c * c + across_mm2 * s * s, mixed)
+        return cls(position_mm, (first, (mixed, along_mm2 * s * s + across_mm2 * c * c)), confidence)
+
     @property
     def sigma_mm(self) -> Point:
         """Standard deviations along the lateral and axial axes."""

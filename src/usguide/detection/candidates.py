@@ -53,7 +53,7 @@ START = FEATURE_NAMES.index("start_mm")
 LOOK_SUM, NEW_SUM = FEATURE_NAMES.index("look_sum_mm"), FEATURE_NAMES.index("new_sum_mm")
 LOOK_RANK, NEW_RANK, COUNT = (FEATURE_NAMES.index(n) for n in ("look_rank", "new_rank", "candidates"))
 LONGEST_STEPS = 420
-SAME_ANGLE_RAD, SAME_ACROSS_MM, SAME_END_MM = math.radians(4), 0.8, 2.0
+SAME_ANGLE_RAD, SAME_ACROSS_MM, SAME_ALONG_MM = math.radians(5), 1.0, 2.0
 
 
 @dataclass(slots=True, eq=False)
@@ -148,9 +148,20 @@ def weigh(candidates: list[Candidate], forest: Forest) -> None:
         c.log_odds = forest.log_odds(c.features[_WEIGHED_AT])
 
 
-def same_candidate(a: Candidate, b: Candidate, mm_per_px: float) -> bool:
-    """Tell whether two candidates are the same line with the same end."""
-    x, y = (a.end - b.end) * mm_per_px
-    across = y * math.cos(b.chord_rad) - x * math.sin(b.chord_rad)
-    turn = math.remainder(a.chord_rad - b.chord_rad, 2 * math.pi)
-    return abs(turn) < SAME_ANGLE_RAD and abs(across) < SAME_ACROSS_MM and math.hypot(x, y) < SAME_END_MM
+def distinct(candidates: list[Candidate], mm_per_px: float) -> list[Candidate]:
+    """Return one candidate of each line: that with most evidence, since pieces of a shaft look like shafts, too."""
+    kept: list[Candidate] = []
+    for c in sorted(candidates, key=lambda c: -float(c.features[LOOK_SUM] + c.features[NEW_SUM])):
+        if not any(_on_line(c, other, mm_per_px) for other in kept):
+            kept.append(c)
+    return kept
+
+
+def _on_line(a: Candidate, b: Candidate, mm_per_px: float) -> bool:
+    """Tell whether the middle of `a` lies on `b`, and both go the same way."""
+    if abs(math.remainder(a.chord_rad - b.chord_rad, 2 * math.pi)) > SAME_ANGLE_RAD:
+        return False
+    x, z = (0.5 * (a.entry + a.end) - b.entry) * mm_per_px
+    c, s = math.cos(b.chord_rad), math.sin(b.chord_rad)
+    length = math.dist(b.entry, b.end) * mm_per_px
+    return abs(z * c - x * s) < SAME_ACROSS_MM and -SAME_ALONG_MM < x * c + z * s < length + SAME_ALONG_MM

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import EDGE_STEPS
-from usguide.detection.candidates import START, WEIGHED, Candidate, examine_segment, same_candidate, weigh
+from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segment, weigh
 from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
 from usguide.detection.forest import Forest, load_forest
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
 from usguide.filters import despeckle
-from usguide.geometry import covariance_along
 from usguide.grid import to_working_grid
 from usguide.types import Detection, EndProfile, Frame, InsertionPrior, Shaft, Tip
 
@@ -104,12 +103,8 @@ class LineDetector:
             for maps, settings in ((evidence.new, self.settings.new), (evidence.look, self.settings.look)):
                 if maps is not None:
                     rough += [(s.start, s.end) for s in find_segments(maps, entered, angles, settings, mm)]
-        found: list[Candidate] = []
-        for start, end in rough:
-            c = examine_segment(evidence, start, end)
-            if c is not None and self._fits(c, evidence, prior) and not any(same_candidate(c, o, mm) for o in found):
-                found.append(c)
-        return found
+        examined = (examine_segment(evidence, start, end) for start, end in rough)
+        return distinct([c for c in examined if c is not None and self._fits(c, evidence, prior)], mm)
 
     def _fits(self, c: Candidate, evidence: Evidence, prior: InsertionPrior) -> bool:
         """Tell whether a candidate may be the needle that the prior speaks of."""
@@ -128,10 +123,10 @@ class LineDetector:
         points = evidence.geometry.to_mm([self._entry(c, mm), c.end, np.array(c.strip[:2])])
         entry, end, strip = ((float(x), float(z)) for x, z in points)
         curvature = 2 * c.bend / mm
-        covariance = covariance_along(c.chord_rad, c.end_variance_mm2, self.settings.across_sigma_mm**2)
+        confidence, across = 1 / (1 + math.exp(-c.log_odds)), self.settings.across_sigma_mm**2
         return Detection(
             Shaft(entry, end, c.log_odds, curvature or None),
-            Tip(end, covariance, 1 / (1 + math.exp(-c.log_odds))),
+            Tip.on_shaft(end, c.chord_rad, c.end_variance_mm2, across, confidence),
             EndProfile(strip, c.strip[2], curvature, mm, c.least, c.sums),
             c.features,
         )

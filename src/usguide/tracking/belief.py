@@ -39,6 +39,8 @@ class BeliefSettings:
     blur_mm: float = 0.12
     softness: float = 1.5
     """A frame's log-likelihoods are divided by this: neighbouring pixels see the same speckle ..."""
+    doubt: float = 1e-4
+    """Likelihood of every place in any frame: a single frame does not overrule all that was seen before."""
     independent_s: float = 0.06
     """... and so do frames that follow each other faster than this."""
 
@@ -66,9 +68,7 @@ class TipBelief:
         keep = math.exp(-dt_s / count / s.speed_memory_s)
         for _ in range(count):
             moved = np.empty_like(self._belief)
-            predict_belief(
-                self._belief, SPEEDS_MM_S, dt_s / count, keep, s.still, s.jump, s.blur_mm, STEP_MM, moved
-            )
+            predict_belief(self._belief, SPEEDS_MM_S, dt_s / count, keep, s.still, s.jump, s.blur_mm, STEP_MM, moved)
             self._belief = moved
 
     def update(self, way_mm: F64, log_likelihood: F64, dt_s: float) -> None:
@@ -88,14 +88,13 @@ class TipBelief:
             return
         weight = min(1.0, dt_s / s.independent_s) if dt_s > 0 else 1.0
         value = np.interp(places[inside], way_mm, log_likelihood) * (weight / s.softness)
-        likelihood = np.zeros(PLACES)
-        likelihood[inside] = np.exp(value - value.max())
+        # A frame may be wrong, but for the first, which is all there is.
+        likelihood = np.full(PLACES, 0.0 if self._fresh else s.doubt)
+        likelihood[inside] += np.exp(value - value.max())
         belief = self._belief * likelihood
         total = float(belief.sum())
-        # Where all that was believed is ruled out, the frame is believed alone.
-        if total < 1e-200:
-            belief = np.tile(likelihood, (len(SPEEDS_MM_S), 1))
-            total = float(belief.sum())
+        if total <= 0:
+            return
         self._belief = belief / total
         self._fresh = False
 

@@ -10,7 +10,6 @@ from functools import cache
 import numpy as np
 
 from usguide.detection.forest import Forest, load_forest
-from usguide.geometry import covariance_along
 from usguide.tracking.belief import BeliefSettings
 from usguide.tracking.hypothesis import TRACK_FEATURES, UNSEEN_LOG_ODDS, Hypothesis
 from usguide.types import Detection, NeedleTrack, Shaft, Tip, TrackState
@@ -242,7 +241,7 @@ def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
     # A visible end that has come back may be a withdrawn tip, or one that has left the plane.
     along = h.belief.sigma_mm**2 + (0.25 * (h.longest_mm - way)) ** 2 * (fraction < 1)
     across = ACROSS_SIGMA_MM**2 + (2.0 * unseen) ** 2
-    tip = Tip(h.tip_mm, covariance_along(h.direction_rad, along, across), confidence)
+    tip = Tip.on_shaft(h.tip_mm, h.direction_rad, along, across, confidence)
     return NeedleTrack(
         track_id=h.track_id,
         state=state,

@@ -137,9 +137,7 @@ def examine(
     features[3] = _way_from_edge(valid, ex, ey, chord) * mm
     features[4] = math.degrees(math.atan2(math.sin(chord), abs(math.cos(chord))))
     features[16], features[17] = away * mm, abs(bend) / mm
-    features[18] = _usual_direction(
-        look_energy, 0.5 * (ex + tx), 0.5 * (ey + ty), chord, ASIDE_MM / mm
-    )
+    features[18] = _usual_direction(look_energy, 0.5 * (ex + tx), 0.5 * (ey + ty), chord, ASIDE_MM / mm)
     features[24] = math.sqrt(curve[7])
     return True
 
