@@ -148,12 +148,13 @@ def test_a_tip_that_stays_elsewhere_is_believed_in_the_end():
     assert np.all((np.abs(found[:, 0] - 10) < 3) | (np.abs(found[:, 0] - 30) < 3))
 
 
-def test_an_end_beyond_all_belief_is_believed_from_the_frame_alone():
-    belief = TipBelief(BeliefSettings(jump=0.0))
+def test_a_frame_that_nothing_believed_allows_changes_nothing():
+    belief = TipBelief(BeliefSettings(jump=0.0, doubt=0.0))
     for way, tip in ((WAY, 5.0), (np.arange(80.0, 100.0, 0.3), 90.0)):
         belief.predict(0.05)
         belief.update(way, -0.5 * ((way - tip) / 0.05) ** 2 * 100, 0.05)
-    assert belief.place_mm == pytest.approx(90, abs=0.3)
+    assert belief.place_mm == pytest.approx(5, abs=0.3)
+    assert np.isfinite(belief.sigma_mm)
 
 
 @pytest.mark.parametrize("slow", [0.1, 0.05])

@@ -9,7 +9,6 @@ import usguide as ug
 from usguide.detection.candidates import FEATURE_NAMES
 from usguide.tracking import NeedleTracker, TrackerSettings
 from usguide.tracking.hypothesis import TRACK_FEATURES
-from usguide.types import EndProfile
 
 RATES = [0.1, 1 / 60]
 
@@ -31,7 +30,7 @@ def detection(length, *, angle=30.0, entry=(0.0, 5.0), score=3.0, features=False
         # A strip that starts 2 mm before the entry; an end looks 0.38 mm longer than it is, and half a step.
         way = (np.arange(200) - 0.5) * 0.3 - 0.38 - 2
         start = (entry[0] - 2 * c, entry[1] - 2 * s)
-        end = EndProfile(start, math.radians(angle), 0.0, 0.3, 8, -0.5 * ((way - length) / sigma_mm) ** 2)
+        end = ug.EndProfile(start, math.radians(angle), 0.0, 0.3, 8, -0.5 * ((way - length) / sigma_mm) ** 2)
     return ug.Detection(
         ug.Shaft(entry, tip, score),
         ug.Tip(tip, ((sigma_mm**2, 0.0), (0.0, sigma_mm**2)), 1 / (1 + math.exp(-score))),
@@ -123,14 +122,22 @@ def test_a_gap_keeps_identity_and_place(make, dt):
     assert tip_error(tracks[-1][0], 5 + 6 * dt * (n - 1)) < 0.6
 
 
-def test_a_needle_that_was_lost_is_found_again(make):
-    there = [[make(4 + 0.5 * k)] for k in range(30)]
-    tracks = run(tracker(), there + [[]] * 20 + [[make(18.5)]] * 8)
-    assert not tracks[48]
-    found = next(k for k in range(50, 58) if tracks[k])
-    assert (found - 50) * 0.05 <= 0.25
+@pytest.mark.parametrize(("away_s", "same"), [(1.0, True), (8.0, True), (12.0, False)])
+def test_a_needle_that_was_lost_is_found_again(make, away_s, same):
+    away = round(away_s / 0.05)
+    tracks = run(tracker(), [[make(4 + 0.5 * k)] for k in range(30)] + [[]] * away + [[make(18.5)]] * 10)
+    assert not tracks[29 + away]
+    found = next(k for k in range(30 + away, 40 + away) if tracks[k])
+    assert (found - 30 - away) * 0.05 <= 0.25
     assert tracks[-1][0].state is ug.TrackState.TRACKING
     assert tip_error(tracks[-1][0], 18.5) < 0.5
+    # Where it was lost it is remembered for ten seconds.
+    assert (tracks[-1][0].track_id == tracks[29][0].track_id) is same
+
+
+def test_a_needle_that_comes_back_elsewhere_on_its_line_is_where_it_is_now(make):
+    tracks = run(tracker(), [[make(8)]] * 20 + [[]] * 40 + [[make(22)]] * 6)
+    assert tip_error(tracks[-1][0], 22) < 0.5
 
 
 def test_what_does_not_convince_is_no_track(make):
@@ -185,12 +192,11 @@ def test_two_candidates_on_one_line_are_one_track(make):
 
 def test_hypotheses_that_come_together_become_one(make):
     # Two lines, 4 degrees apart, turn into one.
-    following = tracker()
     lists = [[make(20, angle=30), make(20, angle=38 - 0.4 * min(k, 20), score=2.0)] for k in range(40)]
-    tracks = run(following, lists)
+    tracks = run(tracker(), lists)
     assert len(tracks[5]) == 2
     assert len(tracks[-1]) == 1
-    assert len(following.hypotheses) == 1
+    assert tracks[-1][0].track_id == 1
 
 
 def test_one_wild_tip_does_not_move_the_track(make):
@@ -293,7 +299,9 @@ def test_the_covariance_lies_along_the_shaft(make):
 
 def test_a_bent_shaft_keeps_its_tip_on_the_curve():
     bend = 0.004
-    profile = EndProfile((0.0, 5.0), 0.5, bend, 0.3, 8, -0.5 * (((np.arange(120) - 0.5) * 0.3 - 0.38 - 24) / 0.3) ** 2)
+    profile = ug.EndProfile(
+        (0.0, 5.0), 0.5, bend, 0.3, 8, -0.5 * (((np.arange(120) - 0.5) * 0.3 - 0.38 - 24) / 0.3) ** 2
+    )
     tip = profile.at_mm(24.0)
     found = ug.Detection(
         ug.Shaft((0.0, 5.0), tip, 3.0, bend),
