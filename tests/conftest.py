@@ -53,6 +53,16 @@ def needle_picture(
     return np.clip(grey, 0, 255).astype(np.uint8), entry_mm, tip
 
 
+def stream_picture(length_mm, noise, *, brightness=80.0, **options):
+    """One picture of a stream: tissue that stays where it is, and noise that is this frame's own.
+
+    No needle where the length is 0; `options` are those of `needle_picture`, whose pixels and tip are returned.
+    """
+    pixels, _, tip = needle_picture(length_mm=length_mm, brightness=brightness if length_mm > 0 else 0.0, **options)
+    noisy = pixels + np.random.default_rng(noise).normal(0, 5, pixels.shape)
+    return np.clip(noisy, 1, 255).astype(np.uint8), tip
+
+
 def frame_of(pixels, *, spacing_mm=(0.1, 0.1), index=0, timestamp_s=0.0, **options):
     """Wrap pixels into a frame."""
     return ug.Frame(pixels, ug.ImageGeometry(*spacing_mm), timestamp_s, index, **options)

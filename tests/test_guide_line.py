@@ -1,6 +1,7 @@
 """Guide lines: the prior they make, what they hold, and poses projected into the image plane."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from conftest import frame_of, needle_picture
 from scipy.spatial.transform import Rotation
 
 import usguide as ug
-from usguide.detection import HoughShaftDetector
+from usguide.detection import LineDetector
 from usguide.guide_line import OnGuideLine
 
 
@@ -147,8 +148,9 @@ def test_of_two_parallel_lines_the_one_on_the_guide_is_the_needle():
     other, _, _ = needle_picture((0.0, 14.0), 30.0, 30.0, brightness=190.0, seed=1)
     frame = frame_of(np.maximum(needle, other))
     guide = ug.GuideLine.from_angle(entry, 30.0, "left")
-    free = ug.GuidancePipeline(guide.prior()).step_still(frame)
-    assert math.dist(free.track.tip.position_mm, tip) > 5
-    guided = ug.GuidancePipeline(guide.prior(), detector=OnGuideLine(HoughShaftDetector(), guide)).step_still(frame)
+    free = replace(guide.prior(), entry_mm=None)
+    tips = [t.tip.position_mm for t in ug.GuidancePipeline(free).step_still(frame).tracks]
+    assert any(math.dist(other, tip) > 5 for other in tips)
+    guided = ug.GuidancePipeline(free, detector=OnGuideLine(LineDetector(), guide)).step_still(frame)
     assert math.dist(guided.track.tip.position_mm, tip) < 0.6
-    assert len(guided.tracks) == 1
+    assert all(guide.holds(track.shaft) for track in guided.tracks)

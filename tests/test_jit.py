@@ -8,10 +8,11 @@ import pytest
 
 LIST = """
 import importlib, pkgutil, numba, usguide
-import usguide.detection._kernels as detection
-import usguide.filters._kernels as package
+import usguide.detection._kernels, usguide.filters._kernels, usguide.motion._kernels, usguide.tracking._kernels
 usguide.warmup({arguments})
-modules = [detection] + [importlib.import_module(f"{{package.__name__}}.{{m.name}}") for m in pkgutil.iter_modules(package.__path__)]
+modules = [usguide.motion._kernels, usguide.tracking._kernels]
+for package in (usguide.detection._kernels, usguide.filters._kernels):
+    modules += [importlib.import_module(f"{{package.__name__}}.{{m.name}}") for m in pkgutil.iter_modules(package.__path__)]
 for module in modules:
     for name, kernel in vars(module).items():
         if isinstance(kernel, numba.core.dispatcher.Dispatcher) and kernel.__module__ == module.__name__:
@@ -30,32 +31,59 @@ def kernels_after_warmup(arguments, **environment):
     command = [sys.executable, "-c", LIST.format(arguments=arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
     rows = [line.split("|") for line in done.stdout.splitlines()]
-    return {(module.rsplit(".", 1)[-1], name): (int(n), int(wide), what) for module, name, n, wide, what in rows}
+    return {
+        (module.removeprefix("usguide.").replace("._kernels", ""), name): (int(n), int(wide), what)
+        for module, name, n, wide, what in rows
+    }
 
 
-def test_warmup_compiles_what_the_pipeline_runs():
-    kernels = kernels_after_warmup("")
-    for name in (("diffusion", "srad_step"), ("ridges", "ridge_rows"), ("_kernels", "hough_votes")):
-        assert kernels[name][0] == 1
-    for name in ("strip_along", "best_run", "fit_centre"):
-        assert kernels["_kernels", name][0] == 1
+# What the pipeline calls from Python, from a frame's evidence to its tracks.
+STEPS = (
+    ("detection.search", "block_products"),
+    ("detection.search", "search_lines"),
+    ("detection.examine", "examine"),
+    ("detection.forest", "sum_of_trees"),
+    ("motion", "normal_equations"),
+    ("tracking", "predict_belief"),
+)
+
+
+@pytest.fixture(scope="module")
+def pipeline_kernels(tmp_path_factory):
+    """Those of the needle's stages, compiled anew: of a kernel from the cache, the parts inlined into it are not known."""
+    found = kernels_after_warmup("", NUMBA_CACHE_DIR=str(tmp_path_factory.mktemp("numba")))
+    return {key: value for key, value in found.items() if not key[0].startswith("filters.")}
+
+
+def test_warmup_compiles_what_the_pipeline_runs(pipeline_kernels):
+    kernels = pipeline_kernels
+    assert {step: kernels[step][0] for step in STEPS} == dict.fromkeys(STEPS, 1)
+    # All of the needle's kernels are parts of these.
+    for (module, name), (signatures, *_) in kernels.items():
+        assert signatures > 0, (module, name)
+
+
+def test_the_line_search_computes_in_float32(pipeline_kernels):
+    for name in ("_coarse_scale", "_evidence_row", "_running_sums"):
+        _, wide, what = pipeline_kernels["detection.search", name]
+        assert wide == 0, (name, what)
 
 
 @pytest.fixture(scope="module")
 def fresh_kernels(tmp_path_factory):
-    """All of the filters', compiled anew: of a kernel from the cache, the parts inlined into it are not known."""
+    """All of the filters', likewise."""
     found = kernels_after_warmup("all_filters=True", NUMBA_CACHE_DIR=str(tmp_path_factory.mktemp("numba")))
-    return {key: value for key, value in found.items() if key[0] != "_kernels"}
+    return {key: value for key, value in found.items() if key[0].startswith("filters.")}
 
 
 # Windows of OBNLM, DPAD and wide pictures are summed in float64 on purpose: these exist in both types.
 WIDE_ON_PURPOSE = {
-    ("basics", "repeat_ends"),
-    ("basics", "sum_window"),
-    ("windows", "_inverse"),
-    ("windows", "_running_sums"),
-    ("windows", "window_sums_row"),
-    ("windows", "moments_rows"),
+    ("filters.basics", "repeat_ends"),
+    ("filters.basics", "sum_window"),
+    ("filters.windows", "_inverse"),
+    ("filters.windows", "_running_sums"),
+    ("filters.windows", "window_sums_row"),
+    ("filters.windows", "moments_rows"),
 }
 
 
@@ -65,7 +93,7 @@ def test_no_filter_computes_in_float64(fresh_kernels):
         assert signatures > 0, f"{key} is not compiled by warmup"
         assert wide == 0 or key in WIDE_ON_PURPOSE, f"{key}: {what}"
     # The deliberate exceptions show that a stray float64 would be found.
-    assert fresh_kernels["windows", "moments_rows"][1] > 0
+    assert fresh_kernels["filters.windows", "moments_rows"][1] > 0
 
 
 def test_what_python_calls_is_compiled_for_one_set_of_types(fresh_kernels):

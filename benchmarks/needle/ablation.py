@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
@@ -54,7 +54,7 @@ def searching(kind: str) -> Change:
     return change
 
 
-def background(**changes: float) -> Change:
+def background(**changes: Any) -> Change:
     """Change the background's settings."""
     return lambda s: replace(s, background=replace(s.background, **changes))
 
@@ -106,8 +106,9 @@ def run(variant: Variant, recording: Recording) -> tuple[NeedleScores, list[floa
 
 def table(rows: Mapping[str, tuple[Sequence[NeedleScores], list[float]]]) -> str:
     """Lay the figures of all variants out as Markdown."""
+    alarms = "needle-free frames with an alarm, %"
     lines = [
-        "| variant | recall, % | precision, % | tip error, median mm | p95 mm | needle-free frames with an alarm, % | step, median ms |",
+        f"| variant | recall, % | precision, % | tip error, median mm | p95 mm | {alarms} | step, median ms |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, (scores, ms) in rows.items():

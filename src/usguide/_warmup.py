@@ -16,6 +16,8 @@ def warmup(*, all_filters: bool = False) -> None:
     from usguide import Frame, GuidancePipeline, ImageGeometry  # noqa: PLC0415  (keeps ``import usguide`` light)
 
     pipeline = GuidancePipeline()
+    # So that there is something to track, whatever the fitted trees make of this picture.
+    pipeline.seed(entry_mm=(1.0, 1.0), tip_mm=(13.0, 13.0))
     for k in range(2):
         pixels = np.full((96, 96), 60, np.uint8)  # black would count as 'no picture'
         rows = np.arange(5, 70 + 10 * k)

@@ -10,7 +10,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from conftest import needle_picture
+from conftest import needle_picture, stream_picture
 
 RNG = np.random.default_rng(4)
 
@@ -27,8 +27,7 @@ def lines_of(path):
 def insertion(folder, count=12, **options):
     folder.mkdir(exist_ok=True)
     for k in range(count):
-        pixels, _, _ = needle_picture(length_mm=8 + 0.6 * k, seed=k, **options)
-        cv2.imwrite(str(folder / f"{k}.png"), pixels)
+        cv2.imwrite(str(folder / f"{k}.png"), stream_picture(1.2 * k, k, **options)[0])
     return folder
 
 
@@ -103,7 +102,7 @@ def test_stills_of_different_sizes(tmp_path):
 def test_a_change_of_size_in_mid_stream_is_in_the_summary(tmp_path):
     source = insertion(tmp_path / "in")
     for k in range(12, 16):
-        cv2.imwrite(str(source / f"{k}.png"), needle_picture(length_mm=15, size_mm=(30, 30), seed=k)[0])
+        cv2.imwrite(str(source / f"{k}.png"), stream_picture(15, k, size_mm=(30, 30))[0])
     done = usguide("track", source, "--out", tmp_path / "o", "--spacing-mm", "0.1", "--entry", "left", "--quiet")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import frame_of, needle_picture
+from conftest import frame_of, stream_picture
 
 import usguide as ug
 from usguide.cli import clicking, seeding
@@ -22,7 +22,7 @@ def run(*arguments):
 def recording(tmp_path_factory):
     """20 frames a second: six without a needle, then one that is there at once and still."""
     path = tmp_path_factory.mktemp("recording") / "a.npz"
-    pictures = [needle_picture((0.0, 6.0), 30.0, 20.0, brightness=150.0 * (k >= 6), seed=k)[0] for k in range(16)]
+    pictures = [stream_picture(20.0 * (k >= 6), k)[0] for k in range(16)]
     np.savez(path, frames=np.stack(pictures), spacing_mm=[0.1, 0.1], timestamps_s=0.05 * np.arange(16))
     return path
 

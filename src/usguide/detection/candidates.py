@@ -164,4 +164,4 @@ def _on_line(a: Candidate, b: Candidate, mm_per_px: float) -> bool:
     x, z = (0.5 * (a.entry + a.end) - b.entry) * mm_per_px
     c, s = math.cos(b.chord_rad), math.sin(b.chord_rad)
     length = math.dist(b.entry, b.end) * mm_per_px
-    return abs(z * c - x * s) < SAME_ACROSS_MM and -SAME_ALONG_MM < x * c + z * s < length + SAME_ALONG_MM
+    return bool(abs(z * c - x * s) < SAME_ACROSS_MM and -SAME_ALONG_MM < x * c + z * s < length + SAME_ALONG_MM)
