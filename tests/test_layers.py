@@ -16,6 +16,7 @@ LAYER = {
     "_shipped": 1,
     "_threads": 1,
     "_validation": 1,
+    "_area": 2,
     "geometry": 2,
     "intensity": 2,
     "types": 3,
