@@ -30,7 +30,7 @@ def test_a_file_names_only_what_it_changes(tmp_path):
         ("[prior", "expected TOML"),
         ("[pryor]\n", "expected one of prior, detection"),
         ("[tracker]\ncoast_s = 'long'\n", r"tracker.coast_s: expected a number, got 'long'"),
-        ("[detection.detector]\nhough_peaks = 1.5\n", "a whole number"),
+        ("[detection.detector.look]\ncount = 1.5\n", "a whole number"),
         ("[prior]\nentry_side = 'below'\n", "expected one of left"),
         ("[prior]\nangle_deg = [1, 2, 3]\n", "a list of 2 numbers"),
         ("prior = 3\n", "expected a table"),
