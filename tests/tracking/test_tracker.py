@@ -8,7 +8,7 @@ import pytest
 import usguide as ug
 from usguide.detection.candidates import FEATURE_NAMES
 from usguide.tracking import NeedleTracker, TrackerSettings
-from usguide.tracking.hypothesis import TRACK_FEATURES
+from usguide.tracking.hypothesis import TRACK_FEATURES, Hypothesis
 
 RATES = [0.1, 1 / 60]
 
@@ -84,6 +84,12 @@ def test_a_line_is_confirmed_and_followed(make, dt):
     assert last.age_s == pytest.approx((n - 1) * dt)
     assert last.time_since_seen_s == 0
     assert last.confidence > 0.8
+
+
+def test_a_still_tip_is_where_it_is(make):
+    track = run(tracker(), [[make(20)]] * 20)[-1][0]
+    assert tip_error(track, 20) < 0.1
+    assert track.tip_velocity_mm_s == pytest.approx(0, abs=0.5)
 
 
 def test_a_withdrawing_needle_is_followed(make):
@@ -313,3 +319,46 @@ def test_a_bent_shaft_keeps_its_tip_on_the_curve():
     assert math.dist(track.tip.position_mm, tip) < 0.5
     assert track.shaft.curvature_per_mm == bend
     assert tip[1] - 5.0 > 24 * math.sin(0.5) + 0.8  # the bend is one that shows
+
+
+def features_of(detections, dt=0.05):
+    """What speaks for a hypothesis after these detections; None is a frame without one."""
+    followed = Hypothesis(1, detections[0], 10.0, TrackerSettings().belief)
+    for k, found in enumerate(detections[1:], 1):
+        if found is None:
+            followed.coast(10.0 + k * dt)
+        else:
+            followed.see(found, 10.0 + k * dt)
+    followed.set_scene(3, -1.5, 4.0)
+    return dict(zip(TRACK_FEATURES, followed.features(), strict=True))
+
+
+def test_features_of_a_needle_that_advances_pauses_and_is_not_seen(make):
+    lengths = [*(10 + 0.4 * np.arange(20)), *[17.6] * 20]
+    found = features_of([make(length) for length in lengths] + [None] * 4)
+    assert found["age_s"] == pytest.approx(43 * 0.05)
+    assert found["unseen_s"] == pytest.approx(4 * 0.05)
+    assert found["seen_share"] == pytest.approx(39 / 43)
+    assert found["advance_mm"] == pytest.approx(7.6, abs=0.5)
+    assert found["range_mm"] == pytest.approx(7.6, abs=0.5)
+    assert found["path_mm_s"] == pytest.approx(7.6 / 2.15, abs=0.4)
+    assert found["across_jitter_mm"] < 0.05
+    assert found["across_way_mm"] < 0.05
+    assert (found["rivals"], found["rival_log_odds"], found["stream_s"]) == (3, -1.5, 4.0)
+    assert found["log_odds"] < found["log_odds_fast"] < found["log_odds_slow"] < found["log_odds_most"]
+    assert found["log_odds_most"] == pytest.approx(3)
+
+
+def test_features_of_a_line_that_drifts_across(make):
+    # 4 mm/s deeper at 30 degrees is 3.46 mm/s across the line.
+    found = features_of([make(15, entry=(0.0, 5.0 + 0.2 * k)) for k in range(60)])
+    assert found["across_speed_mm_s"] == pytest.approx(3.46, rel=0.1)
+    assert found["across_way_mm"] == pytest.approx(59 * 0.2 * math.cos(math.radians(30)), rel=0.05)
+    assert found["across_jitter_mm"] == pytest.approx(0.2 * math.cos(math.radians(30)), rel=0.1)
+    assert found["turn_jitter_deg"] == pytest.approx(0, abs=1e-6)
+
+
+def test_features_count_a_leap_as_no_movement(make):
+    found = features_of([make(10)] * 10 + [make(25)] * 20)
+    assert abs(found["advance_mm"]) < 3
+    assert found["range_mm"] < 3
