@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,8 @@ class Recorder:
         self._folder = RecordingFolder(target)
         head = {
             "source": source,
-            "settings": pipeline.settings.to_toml(),
+            "settings": replace(pipeline.settings, prior=pipeline.prior).to_toml(),
             "settings_digest": pipeline.settings.digest,
-            "prior": asdict(pipeline.prior),
             "versions": versions(),
         }
         try:

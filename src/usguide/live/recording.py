@@ -268,3 +268,16 @@ def journal_lines(folder: Path) -> Iterator[dict[str, Any]]:
                     f"{JOURNAL}: expected schema version {SCHEMA_VERSION}, got {text!r:.60}; use its usguide"
                 )
             yield line
+
+
+def recorded_results(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read the results that were recorded, line by line."""
+    with (folder / RESULTS).open(encoding="utf-8") as stream:
+        for line in stream:
+            record: dict[str, Any] = json.loads(line)
+            yield record
+
+
+def without_latency(record: Mapping[str, Any]) -> str:
+    """Return a result as text without what depends on how fast it was computed: all else replays byte for byte."""
+    return json.dumps({k: v for k, v in record.items() if k not in ("latency_ms", "late")})

@@ -12,7 +12,7 @@ from usguide.live.recording import RecordedFrames, journal_lines
 from usguide.live.stepping import Stepper
 from usguide.pipeline import GuidancePipeline
 from usguide.settings import PipelineSettings
-from usguide.types import Frame, GuidanceResult, InsertionPrior
+from usguide.types import Frame, GuidanceResult
 
 
 def replay_recording(
@@ -47,7 +47,7 @@ def replay_recording(
         for line in journal_lines(path):
             kind = line["kind"]
             if stepper is None:
-                stepper = Stepper(pipeline or _pipeline(line))
+                stepper = Stepper(pipeline or GuidancePipeline(settings=PipelineSettings.from_toml(line["settings"])))
             elif kind == "segment":
                 frames.add(line)
             elif kind == "frame":
@@ -65,17 +65,3 @@ def replay_recording(
                 yield None, stepper.stale(line["index"], line["timestamp_s"], tuple(line["events"]))
     except (KeyError, IndexError, TypeError) as error:
         raise FormatError(f"{path.name}: the recording is damaged: {type(error).__name__}: {error}") from error
-
-
-def _pipeline(head: dict[str, Any]) -> GuidancePipeline:
-    prior = head["prior"]
-    entry = prior["entry_mm"]
-    return GuidancePipeline(
-        InsertionPrior(
-            prior["entry_side"],
-            tuple(prior["angle_deg"]),
-            prior["needle_diameter_mm"],
-            None if entry is None else tuple(entry),
-        ),
-        PipelineSettings.from_toml(head["settings"]),
-    )
