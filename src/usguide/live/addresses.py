@@ -36,11 +36,11 @@ class Address:
 
     @property
     def name(self) -> str:
-        """What results and logs call it: no password, no folder, no question marks' worth of options."""
+        """What results and logs call it: no password, no folder, no options behind a question mark."""
         if self.scheme == "replay":
             return f"replay:{self.path.rstrip('/').rpartition('/')[2]}"
-        if not self.host:
-            return f"{self.scheme}:{self.path}"
+        if self.scheme == "camera":
+            return f"camera:{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port is None else f":{self.port}"
         return f"{self.scheme}://{host}{port}" + (f"/{self.path}" if self.path else "")

@@ -132,7 +132,10 @@ class ReplaySource:
         return live_frame(frame)
 
     def close(self) -> None:
-        """Close the recording."""
+        """Close the recording; a pass over a file in the middle is ended too."""
+        end = getattr(self._frames, "close", None)
+        if end is not None:
+            end()
         self._recording.close()
 
 
