@@ -387,6 +387,28 @@ def test_a_sink_that_never_returns_is_left_behind(monkeypatch, caplog):
     let_go.set()
 
 
+def test_a_sink_may_stop_the_engine():
+    answers = []
+
+    class Stop(ListSink):
+        def write(self, update):
+            answers.append(engine.stop())
+
+    def give():
+        time.sleep(0.001)
+        return live_frame(next(numbers))
+
+    numbers = itertools.count()
+    engine = LiveEngine(CallableSource(give), QuickPipeline())
+    engine.add_sink(Stop())
+    engine.start()
+    assert engine.wait(20)
+    deadline = time.monotonic() + 20
+    while not answers and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert answers[0] is True
+
+
 def test_file_sinks_fit(tmp_path):
     sink = FrameSink(JsonlSink(tmp_path / "r.jsonl"))
     items, release = one_by_one([live_frame(k) for k in range(5)])

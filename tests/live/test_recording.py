@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -228,6 +229,32 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path, monkeypatch, 
     assert len(recorded(folder)) == 5
     with open_source(folder / "frames-000.mhd") as source:
         assert len(list(source)) == 5
+
+
+def test_recording_ends_before_the_disk_is_full(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.CRITICAL, "usguide.live")
+    from usguide.live import recording
+
+    monkeypatch.setattr(recording, "CHECK_ROOM_BYTES", 2 * insertion(1)[0].pixels.nbytes)
+    free = itertools.chain([10**12, 10**12], itertools.repeat(50 << 20))
+    monkeypatch.setattr(recording.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+    engine, folder = record(tmp_path / "run", insertion(12))
+    assert engine.status().processed == 12
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert "nearly full: 50 MiB" in summary["recording"]["stopped_because"]
+    assert 0 < len(recorded(folder)) < 12
+    assert replayed(folder) == recorded(folder)
+
+
+def test_odd_transforms_and_times_are_kept(tmp_path):
+    transforms = {"Probe To-Tracker": np.eye(4), "StylusToProbe": np.full((4, 4), np.nan), "ok": 2 * np.eye(4)}
+    frames = [live_frame(0, transforms=transforms), live_frame(1, time_s=np.nan, transforms=transforms)]
+    _, folder = record(tmp_path / "run", frames, pipeline=QuickPipeline())
+    for back, _ in replay_recording(folder, QuickPipeline()):
+        for name, matrix in transforms.items():
+            np.testing.assert_array_equal(back.transforms[name], matrix)
+    with open_source(folder / "frames-000.mhd") as source:
+        assert [set(f.transforms) for f in source] == [{"ok"}, {"ok"}]
 
 
 def received(index):

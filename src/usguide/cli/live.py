@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -97,7 +98,7 @@ def _run(source: LiveSource, pipeline: GuidancePipeline, recorder: Recorder | No
         engine.set_target(options.target_mm)
     with StopRequest() as stop:
         try:
-            with engine, _status_line(engine, quiet=options.quiet or options.as_json) as show:
+            with engine, _status_line(engine, quiet=options.quiet) as show:
                 ended = _watch(engine, options, stop, show)
         except KeyboardInterrupt:  # a second Ctrl-C
             ended = "interrupted"
@@ -107,7 +108,9 @@ def _run(source: LiveSource, pipeline: GuidancePipeline, recorder: Recorder | No
         try:
             where = _finish(recorder, summary)
         except OSError as error:
-            sys.stderr.write(f"usguide: error: the recording could not be finished: {error.strerror or error}\n")
+            left = "" if recorder is None else f"; what was written is in {recorder.work}"
+            reason = error.strerror or error
+            sys.stderr.write(f"usguide: error: the recording could not be finished: {reason}{left}\n")
             return 1
     if options.as_json:
         print(json.dumps(summary, indent=2))  # noqa: T201  (what --json is for)
@@ -169,19 +172,47 @@ def _summary(engine: LiveEngine, pipeline: GuidancePipeline, ended: str) -> dict
 
 @contextmanager
 def _status_line(engine: LiveEngine, *, quiet: bool) -> Iterator[Any]:
-    """Show a line on stderr that follows the engine, if somebody watches."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
+    """Show on stderr what happens to source and sinks and, if somebody watches, a line that follows the engine."""
+    screen = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    with _log_lines(screen, quiet=quiet):
+        if quiet or not sys.stderr.isatty():
+            yield lambda _: None
+            return
+        with Live(console=screen, auto_refresh=False, transient=True) as line:
+            yield lambda status: line.update(status_text(status, engine.counts.latency_ms()), refresh=True)
+
+
+class _Lines(logging.Handler):
+    """Each message of the log as one line."""
+
+    def __init__(self, screen: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it."""
+        self._screen.print(" ".join(f"usguide: {record.getMessage()}".split()))
+
+
+@contextmanager
+def _log_lines(screen: Console, *, quiet: bool) -> Iterator[None]:
+    if quiet:
+        yield
         return
-    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as screen:
-        yield lambda status: screen.update(status_text(status, engine.counts.latency_ms()), refresh=True)
+    log, lines = logging.getLogger("usguide.live"), _Lines(screen)
+    log.addHandler(lines)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
 
 
 def status_text(status: EngineStatus, latency_ms: dict[str, dict[str, float]]) -> Text:
     """Return the status line: what is true now, and nothing of a needle that is not seen now."""
     last = status.last
     words = [_state_words(status)]
-    if last is not None and not status.stale and last.result.input_state is not InputState.INVALID:
+    present = last is not None and not (status.stale or status.lost_because or last.late)
+    if present and last is not None and last.result.input_state is InputState.OK:
         words += _needle_words(last.result)
     words.append(f"{status.rate_out_hz:.0f} of {status.rate_in_hz:.0f} frames/s")
     words.append(f"{status.dropped + status.dropped_by_source} dropped")
@@ -203,7 +234,7 @@ def _state_words(status: EngineStatus) -> str:
     result = status.last.result
     if result.input_state is not InputState.OK:
         return f"INPUT {result.input_state}"
-    return f"{result.state}{' LATE' if status.last.late else ''}"
+    return f"LATE {result.state}" if status.last.late else str(result.state)
 
 
 def _needle_words(result: GuidanceResult) -> list[str]:

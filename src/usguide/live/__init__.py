@@ -1,5 +1,7 @@
 """Plugged into a scanner: live sources, an engine that works on the newest frame, recordings that replay exactly."""
 
+import logging
+
 from usguide.live.addresses import Address, parse_address
 from usguide.live.counting import EngineStatus
 from usguide.live.engine import LiveEngine
@@ -15,6 +17,9 @@ from usguide.live.sources import (
     open_live_source,
     register_scheme,
 )
+
+# Silent unless a program asks for it: Python would else write warnings to stderr.
+logging.getLogger("usguide.live").addHandler(logging.NullHandler())
 
 __all__ = [
     "Address",

@@ -37,6 +37,8 @@ GIVE_UP_AFTER = 20
 """So many steps in a row that end in an unexpected error are a bug that no reset helps."""
 SOURCE_STOP_S = 6.0
 """How long a source may take to notice that it has to stop."""
+STEP_STOP_S = 6.0
+"""How long the step in hand may take."""
 SINKS_STOP_S = 3.0
 """How long all sinks together may take to write what waits."""
 
@@ -145,9 +147,8 @@ class LiveEngine:
         self._slot.close(keep=False)
         if self._started_s:
             clean = self._receiver.join(SOURCE_STOP_S)
-            self._worker.join()
-        close_all(sinks, SINKS_STOP_S)
-        return clean and all(s.ended for s in sinks)
+            self._worker.join(STEP_STOP_S)
+        return close_all(sinks, SINKS_STOP_S) and clean and not self._worker.is_alive()
 
     def __enter__(self) -> Self:
         self.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -151,7 +152,10 @@ class Receiver:
             )
         except InputError as error:
             reason = str(error)
-        self._deliver(Received(index, frame, stamp, live.arrival_s, time.monotonic(), live.source_time_s, reason))
+        source_s = live.source_time_s
+        known = source_s is not None and math.isfinite(source_s)
+        handed_s = time.monotonic()
+        self._deliver(Received(index, frame, stamp, live.arrival_s, handed_s, source_s if known else None, reason))
 
     def _lost(self, error: Exception) -> None:
         reason = reason_of(error)

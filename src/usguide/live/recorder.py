@@ -125,7 +125,7 @@ class Recorder:
         Raises
         ------
         OSError
-            Headers or summary can't be written; what is there stays under its hidden name.
+            Headers or summary can't be written; what is there stays in `work`.
         """
         self._end()
         self._writer.close({**summary, "recording": self.status()})
@@ -136,8 +136,16 @@ class Recorder:
         with self._changed:
             self._waiting.clear()
         self._end()
-        self._writer.close({})
+        try:
+            self._writer.close({})
+        except OSError:
+            logger.debug("a recording that is thrown away could not be finished", exc_info=True)
         self._folder.discard()
+
+    @property
+    def work(self) -> Path:
+        """The hidden folder that is written into until `finish`."""
+        return self._folder.work
 
     def status(self) -> dict[str, Any]:
         """Return what is in it, and why it ended early where it did."""

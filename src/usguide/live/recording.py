@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,9 @@ SCHEMA_VERSION = 1
 JOURNAL, RESULTS, SUMMARY = "journal.jsonl", "results.jsonl", "summary.json"
 MAX_SEGMENTS = 64
 """Formats of frames in one recording; a source that shows more is not one that anybody looks at."""
+
+CHECK_ROOM_BYTES, MIN_FREE_BYTES = 16 << 20, 128 << 20
+"""How often the free space is looked at, and where recording ends."""
 
 
 class RecordingFolder:
@@ -89,7 +93,7 @@ class Segment:
         try:
             while data:
                 data = data[self._raw.write(data) :]
-            lines = fields_of(frame, self.count, times_known=True)
+            lines = fields_of(_with_plain_transforms(frame), self.count, times_known=True)
             self._fields.write("".join(f"{name} = {value}\n" for name, value in lines))
         except OSError:
             self._raw.truncate(start)
@@ -129,6 +133,7 @@ class RecordingWriter:
     def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
         self._folder = folder
         self._segments: dict[tuple[object, ...], Segment] = {}
+        self._unchecked_bytes = CHECK_ROOM_BYTES
         self._journal = LineFile(folder / JOURNAL)
         self._results = LineFile(folder / RESULTS)
         self.line("start", schema_version=SCHEMA_VERSION, **head)
@@ -144,7 +149,10 @@ class RecordingWriter:
         ------
         InputError
             Pixels that the format has no name for, or too many formats.
+        OSError
+            The disk is full, or nearly.
         """
+        self._check_room(int(frame.pixels.nbytes))
         segment = self._segment_for(frame)
         place = segment.write(frame)
         self.line(
@@ -154,7 +162,7 @@ class RecordingWriter:
             segment=segment.number,
             place=place,
             status=frame.status,
-            transforms={name: np.asarray(matrix, dtype=float).tolist() for name, matrix in frame.transforms.items()},
+            transforms={name: _plain_matrix(matrix) for name, matrix in frame.transforms.items()},
             **fields,
         )
 
@@ -172,6 +180,15 @@ class RecordingWriter:
         finally:
             self._journal.close()
             self._results.close()
+
+    def _check_room(self, size: int) -> None:
+        """End while headers and summary still fit: a recording on a full disk would be lost whole."""
+        self._unchecked_bytes += size
+        if self._unchecked_bytes > CHECK_ROOM_BYTES:
+            self._unchecked_bytes = 0
+            free = shutil.disk_usage(self._folder).free
+            if free < MIN_FREE_BYTES:
+                raise FormatError(f"the disk is nearly full: {free >> 20} MiB are free")
 
     def _segment_for(self, frame: Frame) -> Segment:
         dtype = frame.pixels.dtype
@@ -194,6 +211,25 @@ class RecordingWriter:
                 full_scale=frame.full_scale,
             )
         return self._segments[key]
+
+
+def _plain_matrix(matrix: NDArray[np.float64]) -> list[Any]:
+    """Return nested lists with None for what is no number, since JSON has none."""
+    values = np.asarray(matrix, dtype=float)
+    plain = values.astype(object)
+    plain[~np.isfinite(values)] = None
+    lists: list[Any] = plain.tolist()
+    return lists
+
+
+def _with_plain_transforms(frame: Frame) -> Frame:
+    """Leave out the transforms that a MetaImage can't name or hold; the journal has them all."""
+    fit = {
+        name: matrix
+        for name, matrix in frame.transforms.items()
+        if re.fullmatch(r"\w+", name) and np.shape(matrix) == (4, 4) and np.isfinite(matrix).all()
+    }
+    return frame if len(fit) == len(frame.transforms) else replace(frame, transforms=fit)
 
 
 def in_file_order(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -231,7 +267,8 @@ class RecordedFrames:
             line["index"],
             region=None if about["region"] is None else tuple(about["region"]),
             full_scale=about["full_scale"],
-            transforms={name: np.array(matrix) for name, matrix in line["transforms"].items()},
+            # None becomes NaN.
+            transforms={name: np.array(matrix, dtype=float) for name, matrix in line["transforms"].items()},
             status=line["status"],
         )
 

@@ -89,11 +89,6 @@ class SinkRunner:
         with self._changed:
             return SinkStatus(self.name, self._written, self._dropped, self._errors, alive=not self._dead)
 
-    @property
-    def ended(self) -> bool:
-        """Whether its thread is gone."""
-        return not self._thread.is_alive()
-
     def close(self) -> None:
         """Let it write what waits and end; returns at once, see `join`."""
         with self._changed:
@@ -102,6 +97,8 @@ class SinkRunner:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; False where the sink is stuck: its thread is left behind."""
+        if self._thread is threading.current_thread():  # a sink that stops the engine: it ends after this call
+            return True
         self._thread.join(max(0.0, timeout_s))
         if self._thread.is_alive():
             logger.warning("sink %s did not end in time and is left behind", self.name)
@@ -146,10 +143,10 @@ class SinkRunner:
                 self._waiting.clear()
 
 
-def close_all(runners: list[SinkRunner], timeout_s: float) -> None:
-    """Close every sink; together they get `timeout_s` to write what waits."""
+def close_all(runners: list[SinkRunner], timeout_s: float) -> bool:
+    """Close every sink; together they get `timeout_s` to write what waits. False where one is left behind."""
     for runner in runners:
         runner.close()
     deadline = time.monotonic() + timeout_s
-    for runner in runners:
-        runner.join(deadline - time.monotonic())
+    ended = [runner.join(deadline - time.monotonic()) for runner in runners]
+    return all(ended)
