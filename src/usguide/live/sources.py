@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 from usguide.errors import InputError
 from usguide.io import CallbackSource, Source, open_source
@@ -34,7 +34,7 @@ def _replay(address: Address, options: SourceOptions) -> LiveSource:
 
 
 _OPENERS: dict[str, Opener] = {"camera": camera, "replay": _replay, **dict.fromkeys(STREAM_SCHEMES, stream)}
-_ELSEWHERE = {"igtl": "usguide.live.igtl"}
+_ELSEWHERE = {"igtl": "usguide.live.sources_igtl"}
 """Modules that call `register_scheme` when they are imported, which happens when such an address is asked for."""
 
 
@@ -129,7 +129,7 @@ class ReplaySource:
             self._shift_s -= wait_s
         time.sleep(max(0.0, wait_s))
         self._next = None
-        return live_frame(frame)
+        return live_frame(frame, source_time_s=frame.timestamp_s)
 
     def close(self) -> None:
         """Close the recording; a pass over a file in the middle is ended too."""
@@ -168,7 +168,7 @@ class CallableSource:
             except StopIteration:
                 raise EndOfStreamError(f"{self.name}: the function has no more frames") from None
             if given is not None:
-                return live_frame(given) if isinstance(given, Frame) else given
+                return live_frame(given, source_time_s=given.timestamp_s) if isinstance(given, Frame) else given
             if time.monotonic() >= deadline:
                 return None
             time.sleep(0.001)
@@ -203,13 +203,31 @@ class PushedSource:
         frame = self._callback.take(timeout_s)
         if frame is None and self._callback.closed:
             raise EndOfStreamError(f"{self.name}: closed by its program")
-        return None if frame is None else live_frame(frame)
+        return None if frame is None else live_frame(frame, source_time_s=frame.timestamp_s)
 
     def close(self) -> None:
         """Leave it open: who pushes closes it."""
 
 
-def live_frame(frame: Frame) -> LiveFrame:
-    """Return a frame with its time as the source's time, arrived now."""
-    about: dict[str, Any] = {"region": frame.region, "full_scale": frame.full_scale, "status": frame.status}
-    return LiveFrame(frame.pixels, frame.geometry, frame.timestamp_s, transforms=frame.transforms, **about)
+def live_frame(frame: Frame, *, source_time_s: float | None, arrival_s: float | None = None) -> LiveFrame:
+    """Return a frame as a live one.
+
+    Parameters
+    ----------
+    frame : Frame
+        Its own time and index are not used: the engine gives it new ones.
+    source_time_s : float or None
+        By the source's clock.
+    arrival_s : float, optional
+        `time.monotonic()` when it was complete; by default now.
+    """
+    return LiveFrame(
+        frame.pixels,
+        frame.geometry,
+        source_time_s,
+        time.monotonic() if arrival_s is None else arrival_s,
+        region=frame.region,
+        full_scale=frame.full_scale,
+        transforms=frame.transforms,
+        status=frame.status,
+    )
