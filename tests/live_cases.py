@@ -1,5 +1,6 @@
 """Stand-ins that the tests of the live engine share."""
 
+import socket
 import threading
 from types import SimpleNamespace
 
@@ -93,3 +94,9 @@ def gate():
         assert event.wait(20)
 
     return SimpleNamespace(set=event.set, wait=wait)
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

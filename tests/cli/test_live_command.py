@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from conftest import needle_picture
+from live_cases import free_port
 
 import usguide as ug
 from usguide.cli.live import status_text
@@ -146,6 +147,31 @@ def test_a_recording_of_nothing_leaves_nothing(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_that_ffmpeg_sends(tmp_path, udp_sender):
+    port = free_port()
+    udp_sender(port)
+    done = usguide(
+        "live",
+        f"udp://127.0.0.1:{port}",
+        "--depth-mm",
+        "30",
+        "--max-frames",
+        "8",
+        "--record",
+        tmp_path / "run",
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["processed"] >= 8
+    assert "transit" not in summary["latency_ms"]
+    assert usguide("replay", tmp_path / "run").returncode == 0
+    with ug.open_source(tmp_path / "run" / "frames-000.mhd") as frames:
+        first = next(iter(frames))
+    assert first.shape == (240, 320)
+    assert first.geometry.spacing_mm == (0.125, 0.125)
 
 
 def status(**changes):

@@ -213,6 +213,17 @@ def test_a_late_result_is_marked():
     assert sink.updates[1].result.latency_ms["end_to_end"] > 30_000
 
 
+def test_latency_stages_add_up():
+    engine, _, sink = run(ScriptedSource([live_frame(0)]), ug.GuidancePipeline())
+    ms = sink.updates[0].result.latency_ms
+    assert {"total", "grid", "detect", "receive", "wait", "transit", "end_to_end"} <= ms.keys()
+    assert min(ms.values()) >= 0
+    assert ms["end_to_end"] >= ms["receive"] + ms["wait"] + ms["total"]
+    assert engine.counts.latency_ms()["end_to_end"]["max"] == pytest.approx(ms["end_to_end"], abs=1e-3)
+    local_minus_source = time.time() - live_frame(0).source_time_s
+    assert engine.status().clock_offset_s == pytest.approx(local_minus_source, abs=30)
+
+
 def test_frames_that_took_long_on_their_way_are_late_too():
     now = time.monotonic()
     frames = [live_frame(k, time_s=100 + k, arrival_s=now + k + (50.0 if k == 2 else 0)) for k in range(3)]

@@ -1,15 +1,12 @@
 """Addresses, and the sources behind them; streams are sent by ffmpeg, which no one here wrote."""
 
-import shutil
-import socket
-import subprocess
 import threading
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from live_cases import ListSink, QuickPipeline, live_frame, picture
+from live_cases import ListSink, QuickPipeline, free_port, live_frame, picture
 
 import usguide as ug
 from usguide.io import CallbackSource, cast_callback, open_source
@@ -220,34 +217,10 @@ def test_cast_never_gets_an_exception():
 # Streams
 
 
-@pytest.fixture
-def sender():
-    """Start ffmpeg sending a moving test picture by UDP; more than one can be started."""
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("ffmpeg absent: apt-get install ffmpeg")
-    running = []
-
-    def start(port):
-        command = f"ffmpeg -loglevel quiet -re -f lavfi -i testsrc=size=320x240:rate=25 -pix_fmt yuv420p -c:v mpeg2video -g 5 -b:v 4M -f mpegts udp://127.0.0.1:{port}?pkt_size=1316"
-        running.append(subprocess.Popen(command.split(), stdin=subprocess.DEVNULL))
-        return running[-1]
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def test_a_udp_stream_is_received_lost_and_received_again(sender, caplog):
+def test_a_udp_stream_is_received_lost_and_received_again(udp_sender, caplog):
     caplog.set_level("CRITICAL", "usguide.live")
     port = free_port()
-    first = sender(port)
+    first = udp_sender(port)
     seen = threading.Semaphore(0)
 
     class Sink(ListSink):
@@ -266,7 +239,7 @@ def test_a_udp_stream_is_received_lost_and_received_again(sender, caplog):
         while engine.status().lost_because is None and time.monotonic() < deadline:
             time.sleep(0.02)
         assert "stopped giving pictures" in engine.status().lost_because
-        sender(port)
+        udp_sender(port)
         while engine.status().restarts == 0 and time.monotonic() < deadline + 20:
             time.sleep(0.02)
     assert engine.status().restarts == 1
