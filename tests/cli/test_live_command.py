@@ -39,7 +39,16 @@ def lines_of(path):
 def test_a_run_is_recorded_and_replays(tmp_path):
     source = recording(tmp_path / "a.npz")
     done = usguide(
-        "live", f"replay:{source}", *PRIOR, "--target", "25,20", "--record", tmp_path / "deep" / "run", "--json"
+        "live",
+        f"replay:{source}",
+        *PRIOR,
+        "--target",
+        "25,20",
+        "--stale-after",
+        "30",
+        "--record",
+        tmp_path / "deep" / "run",
+        "--json",
     )
     assert done.returncode == 0, done.stderr
     summary, run = json.loads(done.stdout), tmp_path / "deep" / "run"
@@ -202,7 +211,7 @@ def status(**changes):
 
 
 def test_the_status_line_shows_a_needle_only_where_one_is_seen_now():
-    latency = {"end_to_end": {"p50": 12.3, "p95": 20.6}}
+    latency = (12.3, 20.6)
     now = status_text(status(), latency).plain
     assert now == "TRACKING  tip 20.0, 18.3 mm  target 2.6 mm  30 of 60 frames/s  12 dropped  latency 12 ms, p95 21 ms"
     for changes, words in [

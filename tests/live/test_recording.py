@@ -33,7 +33,7 @@ def insertion(count, *, spacing_mm=(0.1, 0.1), first=0, colour=False):
     return frames
 
 
-def record(folder, script, *, between=None, pipeline=None, **options):
+def record(folder, script, *, between=None, pipeline=None):
     """Run a script; after the result of index k, `between[k]` is called with the engine. Return engine and summary."""
     between = between or {}
     done = threading.Semaphore(1)
@@ -54,7 +54,7 @@ def record(folder, script, *, between=None, pipeline=None, **options):
         return give
 
     items = [waiting(item) if isinstance(item, LiveFrame) else item for item in script]
-    engine = LiveEngine(ScriptedSource(items), pipeline, recorder=recorder, **options)
+    engine = LiveEngine(ScriptedSource(items), pipeline, recorder=recorder, stale_after_s=30)
     engine.add_sink(Sink(), max_waiting=1000)
     with engine:
         assert engine.wait(60)
@@ -86,7 +86,7 @@ def test_a_run_with_everything_in_it_replays_byte_for_byte(tmp_path, caplog):
         15: lambda e: e.seed(entry_mm=(1, 4), tip_mm=(15.5, 12)),
         25: lambda e: (e.mark_injection(0.3), e.set_target(None)),
     }
-    engine, folder = record(tmp_path / "run", script, between=between, stale_after_s=30)
+    engine, folder = record(tmp_path / "run", script, between=between)
     assert engine.error is None
     lines = recorded(folder)
     assert len(lines) == 32

@@ -179,7 +179,7 @@ def _status_line(engine: LiveEngine, *, quiet: bool) -> Iterator[Any]:
             yield lambda _: None
             return
         with Live(console=screen, auto_refresh=False, transient=True) as line:
-            yield lambda status: line.update(status_text(status, engine.counts.latency_ms()), refresh=True)
+            yield lambda status: line.update(status_text(status, engine.counts.recent_ms("end_to_end")), refresh=True)
 
 
 class _Lines(logging.Handler):
@@ -207,8 +207,15 @@ def _log_lines(screen: Console, *, quiet: bool) -> Iterator[None]:
         log.removeHandler(lines)
 
 
-def status_text(status: EngineStatus, latency_ms: dict[str, dict[str, float]]) -> Text:
-    """Return the status line: what is true now, and nothing of a needle that is not seen now."""
+def status_text(status: EngineStatus, latency_ms: tuple[float, float] | None) -> Text:
+    """Return the status line: what is true now, and nothing of a needle that is not seen now.
+
+    Parameters
+    ----------
+    status : EngineStatus
+    latency_ms : (float, float), optional
+        Median and p95, end to end.
+    """
     last = status.last
     words = [_state_words(status)]
     present = last is not None and not (status.stale or status.lost_because or last.late)
@@ -216,8 +223,8 @@ def status_text(status: EngineStatus, latency_ms: dict[str, dict[str, float]]) -
         words += _needle_words(last.result)
     words.append(f"{status.rate_out_hz:.0f} of {status.rate_in_hz:.0f} frames/s")
     words.append(f"{status.dropped + status.dropped_by_source} dropped")
-    if "end_to_end" in latency_ms:
-        words.append(f"latency {latency_ms['end_to_end']['p50']:.0f} ms, p95 {latency_ms['end_to_end']['p95']:.0f} ms")
+    if latency_ms is not None:
+        words.append("latency {:.0f} ms, p95 {:.0f} ms".format(*latency_ms))
     if status.late:
         words.append(f"{status.late} late")
     words += [f"sink {s.name} is dead" for s in status.sinks if not s.alive]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from usguide.io.sinks.summary import latency
 from usguide.live.frames import LiveUpdate
@@ -16,6 +19,7 @@ from usguide.live.sinks import SinkStatus
 MAX_LATENCIES = 20_000
 """The newest ones: memory stays flat however long a stream runs."""
 RATE_WINDOW_S = 2.0
+RECENT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,19 @@ class Counts:
 
     def rates_hz(self) -> tuple[float, float]:
         """Return frames in and results out per second."""
-        since = time.monotonic() - RATE_WINDOW_S
+        now = time.monotonic()
         with self._lock:
-            return tuple(sum(t > since for t in times) / RATE_WINDOW_S for times in (self._in, self._out))  # type: ignore[return-value]
+            return _rate_hz(self._in, now), _rate_hz(self._out, now)
+
+    def recent_ms(self, stage: str) -> tuple[float, float] | None:
+        """Return median and p95 of a stage over the last 200 results; None before the first."""
+        with self._lock:
+            values = self._latency.get(stage)
+            newest = list(itertools.islice(reversed(values), RECENT)) if values else []
+        if not newest:
+            return None
+        median, high = np.percentile(newest, [50, 95])
+        return float(median), float(high)
 
     def snapshot(self) -> Snapshot:
         """Return all that is counted at one moment."""
@@ -117,6 +131,13 @@ class Counts:
         with self._lock:
             values = {stage: list(ms) for stage, ms in self._latency.items()}
         return {stage: latency(ms) for stage, ms in values.items()}
+
+
+def _rate_hz(times_s: deque[float], now_s: float) -> float:
+    if not times_s:
+        return 0.0
+    span_s = min(RATE_WINDOW_S, now_s - times_s[0])  # shorter for a stream that has just begun
+    return sum(t > now_s - span_s for t in times_s) / span_s if span_s > 0.1 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

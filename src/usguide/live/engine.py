@@ -318,7 +318,9 @@ class LiveEngine:
 
     def _patience_s(self) -> float:
         """Return how long to wait for a frame before the watchdog looks."""
-        return max(0.005, self._stale_after_s - self._silent_s()) if not self._stale else self._stale_after_s
+        if self._stale or self._last is None:
+            return self._stale_after_s
+        return max(0.005, self._stale_after_s - self._silent_s())
 
     def _take_actions(self) -> list[Action]:
         with self._lock:

@@ -134,8 +134,13 @@ class Receiver:
 
     def _take(self, live: LiveFrame) -> None:
         index, self.received = self.received, self.received + 1
-        self.last_arrival_s = live.arrival_s
-        stamp = self.clock.stamp(live.source_time_s, live.arrival_s)
+        now = time.monotonic()
+        # A frame can't have arrived later than now: then the source used another clock than the local monotonic one.
+        arrival_s = min(float(live.arrival_s), now) if math.isfinite(live.arrival_s) else now
+        source_s = None if live.source_time_s is None else float(live.source_time_s)
+        source_s = source_s if source_s is not None and math.isfinite(source_s) else None
+        self.last_arrival_s = arrival_s
+        stamp = self.clock.stamp(source_s, arrival_s)
         if stamp.event is not None:
             self._say(stamp.event)
         frame, reason = None, ""
@@ -152,10 +157,7 @@ class Receiver:
             )
         except InputError as error:
             reason = str(error)
-        source_s = live.source_time_s
-        known = source_s is not None and math.isfinite(source_s)
-        handed_s = time.monotonic()
-        self._deliver(Received(index, frame, stamp, live.arrival_s, handed_s, source_s if known else None, reason))
+        self._deliver(Received(index, frame, stamp, arrival_s, time.monotonic(), source_s, reason))
 
     def _lost(self, error: Exception) -> None:
         reason = reason_of(error)
