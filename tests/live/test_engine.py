@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from live_cases import GEOMETRY, ListSink, QuickPipeline, ScriptedSource, gate, 
 
 import usguide as ug
 from usguide.io.sinks import JsonlSink
-from usguide.live import CallableSource, FrameSink, LiveEngine, LiveFrame
+from usguide.live import CallableSource, FrameSink, LiveEngine, LiveFrame, receiving
 from usguide.live.actions import mark_injection
+from usguide.live.receiving import Receiver
 from usguide.types import InputState, TrackState
 
 
@@ -161,7 +163,18 @@ def test_a_source_that_can_not_be_opened_is_tried_until_it_can():
     assert engine.status().lost_because is None
 
 
-def test_stale_is_said_once_and_without_a_needle(caplog):
+def test_tries_come_ever_more_rarely_until_frames_come_again(monkeypatch, caplog):
+    caplog.set_level(logging.CRITICAL, "usguide.live")
+    monkeypatch.setattr(receiving, "BACK_OFF_S", (0.25, 4.0))
+    refused, waits = OSError("no"), []
+    source = ScriptedSource([refused] * 6 + [live_frame(0), refused, refused])
+    receiver = Receiver(source, lambda _: None, lambda _: None, lambda: None)
+    receiver._stop = SimpleNamespace(is_set=lambda: False, wait=waits.append)
+    receiver._run()
+    assert waits == [0.25, 0.5, 1, 2, 4, 4, 0.25, 0.5]
+
+
+def test_stale_is_said_once_a_gap_and_without_a_needle(caplog):
     caplog.set_level(logging.CRITICAL, "usguide.live")
     stale = gate()
 
@@ -171,15 +184,15 @@ def test_stale_is_said_once_and_without_a_needle(caplog):
             if update.result.input_state is InputState.STALE:
                 stale.set()
 
-    items = [live_frame(0), stale.wait, lambda: time.sleep(0.15), live_frame(1)]
+    items = [live_frame(0), stale.wait, lambda: time.sleep(0.15), live_frame(1), lambda: time.sleep(0.5), live_frame(2)]
     engine, _, sink = run(ScriptedSource(items), sink=Sink(), stale_after_s=0.05)
-    assert [str(u.result.input_state) for u in sink.updates] == ["OK", "STALE", "OK"]
+    assert [str(u.result.input_state) for u in sink.updates] == ["OK", "STALE", "OK", "STALE", "OK"]
     said = sink.updates[1]
     assert said.frame is None
     assert said.result.tracks == ()
     assert said.result.index == 0
     assert said.result.timestamp_s >= 0.05
-    assert engine.counts.snapshot().input_states == {"OK": 2, "STALE": 1}
+    assert engine.counts.snapshot().input_states == {"OK": 3, "STALE": 2}
 
 
 def test_the_same_picture_with_the_same_time_becomes_frozen():
@@ -224,12 +237,17 @@ def test_latency_stages_add_up():
 
 
 def test_frames_that_took_long_on_their_way_are_late_too():
-    now = time.monotonic() - 100
-    frames = [live_frame(k, time_s=100 + k, arrival_s=now + k + (50.0 if k == 2 else 0)) for k in range(3)]
+    """Made at 0, 1 and 29.5 s, arrived 0, 29 and 29.5 s after the first left, which was 30 s ago."""
+    start = time.monotonic() - 30
+    made, arrived = [0, 1, 29.5], [0, 29, 29.5]
+    frames = [
+        live_frame(k, time_s=100 + m, arrival_s=start + a) for k, (m, a) in enumerate(zip(made, arrived, strict=True))
+    ]
     items, release = one_by_one(frames)
     _, _, sink = run(ScriptedSource(items), QuickPipeline(release), late_after_s=20)
-    assert sink.updates[2].transit_ms == pytest.approx(50_000, abs=1)
-    assert sink.updates[2].result.latency_ms["transit"] == pytest.approx(50_000, abs=1)
+    assert [u.transit_ms for u in sink.updates] == pytest.approx([0, 28_000, 0], abs=1)
+    assert [u.result.latency_ms["end_to_end"] > 20_000 for u in sink.updates] == [True, False, False]
+    assert [u.late for u in sink.updates] == [True, True, False]
 
 
 def test_clock_jumps_and_zeros_leave_times_that_increase():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from conftest import needle_picture
 from live_cases import ListSink, QuickPipeline, ScriptedSource, live_frame
 
@@ -183,6 +184,15 @@ def test_every_kind_of_pixels_comes_back(tmp_path, pixels):
     assert back.pixels.dtype == pixels.dtype
     for name in ("geometry", "region", "full_scale", "timestamp_s", "index", "status"):
         assert getattr(back, name) == getattr(seen[0], name), name
+
+
+def test_colours_are_where_other_programs_look_for_them(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    _, folder = record(tmp_path / "run", [LiveFrame(pixels, ug.ImageGeometry(0.2, 0.2), 3.1)], pipeline=QuickPipeline())
+    with open_source(folder / "frames-000.mhd") as source:
+        np.testing.assert_array_equal(next(iter(source)).pixels, pixels)
+    image = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "frames-000.mhd")))
+    np.testing.assert_array_equal(image[0], pixels[..., ::-1])
 
 
 def test_a_recording_is_never_written_over(tmp_path):
