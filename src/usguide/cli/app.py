@@ -201,6 +201,114 @@ def track(
 
 
 @app.command(
+    epilog="Examples:\n\n"
+    "usguide live camera:0 --depth-mm 40 --roi 368,111,647,590 --entry left --record run1\n\n"
+    "usguide live udp://0.0.0.0:5000 --spacing-mm 0.08 --entry left --angle 15:60\n\n"
+    "usguide live replay:scan.dcm --entry right --duration 20\n\n"
+    "usguide replay run1\n\n"
+    f"{NOTICE}"
+)
+def live(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="camera:0, udp://0.0.0.0:5000, rtsp://host/stream, http://host/stream; replay:FILE, a recording at its own"
+            " pace",
+            show_default=False,
+        ),
+    ],
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="DIR", help="new folder for frames, results and what the operator did"),
+    ] = None,
+    spacing: Spacing = None,
+    depth_mm: Depth = None,
+    two_points: TwoPoints = None,
+    roi: Roi = None,
+    entry: Annotated[
+        Literal["left", "right", "top", "any"] | None, typer.Option("--entry", help="edge where the shaft comes in")
+    ] = None,
+    angle: Annotated[
+        str | None,
+        typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME|FILE", help="settings: a preset's name or a TOML file")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="X,Z", help="point to guide to, lateral and axial mm")
+    ] = None,
+    full_scale: Scale = None,
+    max_frames: Annotated[
+        int | None, typer.Option("--max-frames", metavar="N", min=1, help="stop once N frames were processed")
+    ] = None,
+    duration: Annotated[float | None, typer.Option("--duration", metavar="S", min=0.0, help="stop after S s")] = None,
+    stale_after: Annotated[
+        float, typer.Option("--stale-after", metavar="S", min=0.05, help="the input is STALE without a frame for S s")
+    ] = 0.5,
+    late_after: Annotated[
+        float, typer.Option("--late-after", metavar="S", min=0.001, help="a result whose frame is older is LATE")
+    ] = 0.25,
+    threads: Annotated[int, typer.Option("--threads", metavar="N", min=1, help="threads for OpenCV")] = 1,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Guide live: work on the newest frame of a camera, a network stream or a replay, and show state, tip and latency.
+
+    A source that is lost is tried again, ever more rarely, until it is back. Ctrl-C ends the run and keeps the recording.
+
+    Exit codes: 0 the source, the time or the number of frames is at its end, 1 an error midway (the recording up to there
+    is kept), 2 bad input, 130 interrupted (kept).
+    """
+    from usguide.cli.live import LiveOptions, run_live  # noqa: PLC0415
+
+    options = LiveOptions(
+        source=source,
+        record=record,
+        spacing_mm=one_spacing(parse_spacing(spacing), parse_two_points(two_points), depth_mm),
+        depth_mm=depth_mm,
+        region=parse_region(roi),
+        entry=entry,
+        angle_deg=parse_range(angle, "--angle"),
+        preset=preset,
+        target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
+        full_scale=full_scale,
+        max_frames=max_frames,
+        duration_s=duration,
+        stale_after_s=stale_after,
+        late_after_s=late_after,
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    code = run_live(options)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command(epilog="Examples:\n\nusguide replay run1\n\nusguide replay run1 --out again.jsonl")
+def replay(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="recording of 'usguide live --record'", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE.jsonl", help="write the results of the replay")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Process a live recording again, as it was processed, and compare the results with those it holds.
+
+    Exit codes: 0 the same, byte for byte, latency aside; 1 not the same; 2 bad input.
+    """
+    from usguide.cli.replay import run_replay  # noqa: PLC0415
+
+    code = run_replay(folder, out, quiet=quiet)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command(
     epilog="Examples:\n\nusguide info scan.mp4 --picture info.png\n\n"
     "usguide info scan.mp4 --roi auto --two-points 780,60:780,560=40 --remember\n\n"
     f"{NOTICE}"
