@@ -1,0 +1,1 @@
+"""Live: frames from scanners as they come, results out to whoever listens."""
