@@ -66,6 +66,9 @@ _ENCODERS: Mapping[type, tuple[str, Callable[[Any], bytes]]] = {
     NdArray: ("NDARRAY", encode_ndarray),
 }
 _VERBS = ("GET", "STT", "STP")
+_SHORT = {"TRANSFORM": "TRANS"}
+"""What does not fit behind a verb is shortened: GET_TRANS asks for a TRANSFORM."""
+_LONG = {short: name for name, short in _SHORT.items()}
 DATA_TYPES = tuple(_DECODERS)
 """Message types with data that usguide reads and writes."""
 
@@ -125,9 +128,9 @@ def _content_bytes(content: Content) -> tuple[str, Sequence[Bytes]]:
         case Query(verb, type_name):
             if verb not in _VERBS:
                 raise InputError(f"verb: expected one of {', '.join(_VERBS)}, got {verb!r}")
-            return f"{verb}_{type_name}", [b""]
+            return f"{verb}_{_SHORT.get(type_name, type_name)}", [b""]
         case Reply(type_name, granted):
-            return f"RTS_{type_name}", [b"\0" if granted else b"\1"]
+            return f"RTS_{_SHORT.get(type_name, type_name)}", [b"\0" if granted else b"\1"]
         case _:
             name, encoder = _ENCODERS[type(content)]
             return name, [encoder(content)]
@@ -180,6 +183,7 @@ def decode_body(header: Header, body: Bytes, *, check_crc: bool = True) -> Messa
 
 def _content_of(type_name: str, data: memoryview) -> Content | None:
     verb, _, subject = type_name.partition("_")
+    subject = _LONG.get(subject, subject)
     match verb:
         case "GET":
             return Query("GET", subject)

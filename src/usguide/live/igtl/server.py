@@ -167,8 +167,7 @@ class IgtlServer(LinkThread):
                     connection.stopped_types.add(query.type_name)
             else:
                 connection.stopped_types.discard(query.type_name)
-        if len(query.type_name) <= 8:  # else there is no room for RTS_ before it
-            connection.queue(encode(Reply(query.type_name), _short(name)))
+        connection.queue(encode(Reply(query.type_name), _short(name)))
 
     def _found(self, type_name: str, device: str) -> bytes:
         last = self._last
