@@ -68,7 +68,9 @@ def messages(version=None):
     found = []
     for v in (1, 2) if version is None else (version,):
         metadata = {"State": "TRACKING", "Ort": "Köln"} if v == 2 else None
-        found += [igtl.encode(c, "Device", timestamp_s=1.7e9, version=v, metadata=metadata) for c in contents().values()]
+        found += [
+            igtl.encode(c, "Device", timestamp_s=1.7e9, version=v, metadata=metadata) for c in contents().values()
+        ]
     return found
 
 
@@ -136,7 +138,13 @@ def build_examples(folder: Path) -> Path:
         pytest.skip("OpenIGTLink absent: apt-get install libopenigtlink-dev openigtlink-examples")
     if not shutil.which("cmake") or not shutil.which("c++"):
         pytest.skip("cmake or a C++ compiler absent: apt-get install cmake g++")
-    configure = ["cmake", "-Wno-dev", "-DCMAKE_POLICY_VERSION_MINIMUM=3.5", f"-DOpenIGTLink_DIR={LIBRARY.parent}", str(EXAMPLES)]
+    configure = [
+        "cmake",
+        "-Wno-dev",
+        "-DCMAKE_POLICY_VERSION_MINIMUM=3.5",
+        f"-DOpenIGTLink_DIR={LIBRARY.parent}",
+        str(EXAMPLES),
+    ]
     for command in (configure, ["cmake", "--build", ".", "--target", *PROGRAMS]):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

@@ -37,7 +37,9 @@ def test_crc_is_that_of_the_definition_and_goes_on(size):
 
 def test_header_is_laid_out_as_the_protocol_says():
     data = igtl.encode(igtl.Query("GET", "IMAGE"), "Probe", timestamp_s=1.5)
-    assert data == b"\0\1" + b"GET_IMAGE".ljust(12, b"\0") + b"Probe".ljust(20, b"\0") + bytes.fromhex("0000000180000000") + bytes(16)
+    assert data == b"\0\1" + b"GET_IMAGE".ljust(12, b"\0") + b"Probe".ljust(20, b"\0") + bytes.fromhex(
+        "0000000180000000"
+    ) + bytes(16)
 
 
 def test_image_is_laid_out_as_the_protocol_says():
@@ -65,7 +67,9 @@ def same(a, b):
     if isinstance(a, tuple) and not hasattr(a, "__slots__"):
         return len(a) == len(b) and all(map(same, a, b))
     if hasattr(a, "__dataclass_fields__"):
-        return type(a) is type(b) and all(same(getattr(a, f), getattr(b, f)) for f in a.__dataclass_fields__ if f not in ("size", "offset"))
+        return type(a) is type(b) and all(
+            same(getattr(a, f), getattr(b, f)) for f in a.__dataclass_fields__ if f not in ("size", "offset")
+        )
     return a == b
 
 
@@ -73,7 +77,9 @@ def same(a, b):
 @pytest.mark.parametrize("name", list(contents()))
 def test_what_is_written_is_read(name, version):
     metadata = {"State": "TRACKING", "Ort": "Köln", "": ""} if version == 2 else {}
-    data = igtl.encode(contents()[name], "Gerät", timestamp_s=1.7e9 + 0.125, version=version, metadata=metadata, message_id=version - 1)
+    data = igtl.encode(
+        contents()[name], "Gerät", timestamp_s=1.7e9 + 0.125, version=version, metadata=metadata, message_id=version - 1
+    )
     message = igtl.decode(data)
     assert (message.header.type_name, message.device, message.header.timestamp_s) == (name, "Gerät", 1.7e9 + 0.125)
     assert (message.header.version, message.metadata, message.message_id) == (version, metadata, version - 1)
@@ -123,7 +129,9 @@ def test_lps_is_told_and_turned_to_ras():
     np.testing.assert_allclose(np.reshape(ras, (4, 3)) * (-1, -1, 1), np.reshape(lps, (4, 3)), atol=1e-5)
 
 
-@pytest.mark.parametrize(("given", "read"), [(None, None), (0.0, 2.0**-32), (1.7e9, 1.7e9), (4294967294.5, 4294967294.5)])
+@pytest.mark.parametrize(
+    ("given", "read"), [(None, None), (0.0, 2.0**-32), (1.7e9, 1.7e9), (4294967294.5, 4294967294.5)]
+)
 def test_time_stamps(given, read):
     assert igtl.decode(igtl.encode(igtl.Text(""), timestamp_s=given)).header.timestamp_s == read
 

@@ -62,7 +62,9 @@ def test_unit_spacing_is_unknown_and_a_stated_one_goes_first():
     frame = igtl.FrameBuilder(spacing_mm=(0.2, 0.3)).take(message(image(np.eye(4))), 0.0)
     assert frame.geometry.spacing_mm == (0.3, 0.2)
     assert igtl.FrameBuilder(depth_mm=30.0).take(message(image()), 0.0).geometry.spacing_mm == (0.5, 0.5)
-    assert igtl.FrameBuilder().take(message(image(turned_matrix((9.0, 9.0)))), 0.0) is None, "540 mm are no ultrasound image"
+    assert igtl.FrameBuilder().take(message(image(turned_matrix((9.0, 9.0)))), 0.0) is None, (
+        "540 mm are no ultrasound image"
+    )
 
 
 def test_region_and_full_scale_are_those_given():

@@ -94,5 +94,8 @@ def test_a_stream_with_damage_in_it_ends_or_goes_on():
         except FormatError:
             ended += 1
         else:
-            assert all(m.content is not None or m.header.type_name not in ("IMAGE", "TRANSFORM") or m.header.body_size == 0 for m in found)
+            assert all(
+                m.content is not None or m.header.type_name not in ("IMAGE", "TRANSFORM") or m.header.body_size == 0
+                for m in found
+            )
     assert 30 < ended < 300

@@ -6,7 +6,17 @@ import threading
 
 import numpy as np
 import pytest
-from igtl_cases import EXAMPLES, build_examples, connect, free_port, picture, program, read_messages, turned_matrix, wait_until
+from igtl_cases import (
+    EXAMPLES,
+    build_examples,
+    connect,
+    free_port,
+    picture,
+    program,
+    read_messages,
+    turned_matrix,
+    wait_until,
+)
 
 import usguide as ug
 from usguide.live import igtl
@@ -48,7 +58,9 @@ def test_imager_server_gives_frames(examples):
     for frame in frames:
         np.testing.assert_array_equal(frame.pixels, raw_picture(frame.index % 5))
         # The library's matrix is about the centre: pixel (0, 0) lies 127.5 mm from it both ways.
-        np.testing.assert_allclose(frame.transforms["ImageToRAS"][:2], [[1, 0, 0, -127.5], [0, -1, 0, 127.5]], atol=1e-4)
+        np.testing.assert_allclose(
+            frame.transforms["ImageToRAS"][:2], [[1, 0, 0, -127.5], [0, -1, 0, 127.5]], atol=1e-4
+        )
     assert [f.index for f in frames] == list(range(10))
 
 
@@ -62,7 +74,10 @@ def opened(source):
 
 def test_tracker_server_gives_poses(examples):
     port, got = free_port(), []
-    with program(examples, "TrackerServer", port, 100), igtl.IgtlClient("127.0.0.1", port, on_message=got.append, retry_s=(0.02, 0.1)):
+    with (
+        program(examples, "TrackerServer", port, 100),
+        igtl.IgtlClient("127.0.0.1", port, on_message=got.append, retry_s=(0.02, 0.1)),
+    ):
         assert wait_until(lambda: len(got) >= 20)
     for k, message in enumerate(got[:20]):
         pose = message.content.matrix
@@ -82,7 +97,10 @@ def test_tracker_server_gives_poses(examples):
 def test_a_type_that_is_not_read_is_passed_over(examples):
     """TrackerServer2 sends POSITION."""
     port, got = free_port(), []
-    with program(examples, "TrackerServer2", port, 100), igtl.IgtlClient("127.0.0.1", port, on_message=got.append, retry_s=(0.02, 0.1)) as client:
+    with (
+        program(examples, "TrackerServer2", port, 100),
+        igtl.IgtlClient("127.0.0.1", port, on_message=got.append, retry_s=(0.02, 0.1)) as client,
+    ):
         assert wait_until(lambda: client.skipped >= 5)
         assert (client.messages, client.damaged, client.connections) == (0, 0, 1)
     assert {(m.header.type_name, m.content) for m in got} == {("POSITION", None)}
@@ -91,7 +109,10 @@ def test_a_type_that_is_not_read_is_passed_over(examples):
 def test_status_and_string_servers(examples):
     for name, rate, text in (("StatusServer", (), None), ("StringServer", (100,), "OpenIGTLink")):
         port, got = free_port(), []
-        with program(examples, name, port, *rate), igtl.IgtlClient("127.0.0.1", port, on_message=got.append, retry_s=(0.02, 0.1)):
+        with (
+            program(examples, name, port, *rate),
+            igtl.IgtlClient("127.0.0.1", port, on_message=got.append, retry_s=(0.02, 0.1)),
+        ):
             assert wait_until(lambda got=got, rate=rate: len(got) >= (5 if rate else 1))
         if text is None:
             assert got[0].content == igtl.Status(1, 128, "OK!", "This is a test to send status message.")
@@ -156,7 +177,10 @@ def test_receive_client_reads_what_is_sent(examples, sent):
 
 def test_receive_server_reads_what_is_sent(examples, sent):
     port = free_port()
-    with program(examples, "ReceiveServer", port) as log, igtl.IgtlClient("127.0.0.1", port, retry_s=(0.02, 0.1)) as client:
+    with (
+        program(examples, "ReceiveServer", port) as log,
+        igtl.IgtlClient("127.0.0.1", port, retry_s=(0.02, 0.1)) as client,
+    ):
         assert client.wait_connected(10)
         assert client.send(*sent[1])
         assert wait_until(lambda: received_all(log.read_text()))
@@ -199,7 +223,13 @@ def unpacked(module, data):
 def test_pyigtl_writes_and_usguide_reads(pyigtl, version, space):
     matrix = turned_matrix()
     made = [
-        pyigtl.ImageMessage(picture()[None], ijk_to_world_matrix=matrix, world_coordinate_system=space, device_name="Image", timestamp=12.5),
+        pyigtl.ImageMessage(
+            picture()[None],
+            ijk_to_world_matrix=matrix,
+            world_coordinate_system=space,
+            device_name="Image",
+            timestamp=12.5,
+        ),
         pyigtl.TransformMessage(matrix, device_name="T", timestamp=12.5),
         pyigtl.StringMessage("hello", device_name="S", timestamp=12.5),
         pyigtl.PointMessage([[1, 2, 3], [4, 5, 6]], names=["a", "b"], device_name="P", timestamp=12.5),
@@ -222,7 +252,12 @@ def test_pyigtl_writes_and_usguide_reads(pyigtl, version, space):
 @pytest.mark.parametrize("version", [1, 2])
 def test_usguide_writes_and_pyigtl_reads(pyigtl, sent, version):
     metadata = {"State": "TRACKING"} if version == 2 else None
-    image = unpacked(pyigtl, igtl.encode(igtl.Image(picture(), turned_matrix()), "Image", timestamp_s=9.25, version=version, metadata=metadata))
+    image = unpacked(
+        pyigtl,
+        igtl.encode(
+            igtl.Image(picture(), turned_matrix()), "Image", timestamp_s=9.25, version=version, metadata=metadata
+        ),
+    )
     np.testing.assert_array_equal(image.image, picture()[None])
     np.testing.assert_allclose(image.ijk_to_world_matrix, turned_matrix(), atol=1e-4)
     assert (image.world_coordinate_system, image.device_name) == ("ras", "Image")
@@ -243,7 +278,12 @@ def test_pyigtl_server_gives_frames(pyigtl):
     try:
         with igtl.IgtlSource("127.0.0.1", port, "Image") as source:
             for k in range(5):
-                message = pyigtl.ImageMessage(picture(seed=k)[None], ijk_to_world_matrix=turned_matrix(), world_coordinate_system="ras", device_name="Image")
+                message = pyigtl.ImageMessage(
+                    picture(seed=k)[None],
+                    ijk_to_world_matrix=turned_matrix(),
+                    world_coordinate_system="ras",
+                    device_name="Image",
+                )
                 server.send_message(message)
                 received = source.read(10.0)
                 np.testing.assert_array_equal(received.frame.pixels, picture(seed=k))

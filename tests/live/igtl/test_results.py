@@ -17,20 +17,30 @@ ENTRY, DISTAL, TIP = (1.0, 2.0), (6.0, 5.0), (8.0, 6.2)
 GEOMETRY = ImageGeometry(0.1, 0.25)
 
 
-def frame(pose=True, geometry=GEOMETRY, **options):
+def frame(*, pose=True, geometry=GEOMETRY, **options):
     transforms = {igtl.IMAGE_POSE: turned_matrix()} if pose else {}
     return ug.Frame(picture(120, 64), geometry, 1000.5, 7, transforms=transforms, **options)
 
 
 def result(state="TRACKING", input_state="OK", tracks=1, **options):
     track = ug.NeedleTrack(
-        1, ug.TrackState(state), ug.Shaft(ENTRY, DISTAL, 5.0), ug.Tip(TIP, ((0.04, 0.0), (0.0, 0.01)), 0.9), 3.0, 0.9, 1.0, 2.0, 0.0
+        1,
+        ug.TrackState(state),
+        ug.Shaft(ENTRY, DISTAL, 5.0),
+        ug.Tip(TIP, ((0.04, 0.0), (0.0, 0.01)), 0.9),
+        3.0,
+        0.9,
+        1.0,
+        2.0,
+        0.0,
     )
     return ug.GuidanceResult(7, 1000.5, ug.TrackState(state), ug.InputState(input_state), (track,) * tracks, **options)
 
 
 def injectate(*outlines):
-    return ug.Injectate(({"area_mm2": 4.0},), np.ones((4, 4), bool), GEOMETRY, outlines, 4.0, (5.0, 5.0), (2.0, 2.0), 1.0, 0.5, 0.8)
+    return ug.Injectate(
+        ({"area_mm2": 4.0},), np.ones((4, 4), bool), GEOMETRY, outlines, 4.0, (5.0, 5.0), (2.0, 2.0), 1.0, 0.5, 0.8
+    )
 
 
 def told(f, r, **options):
@@ -158,7 +168,9 @@ def test_a_frame_goes_out_and_comes_back_as_it_was():
     assert back.timestamp_s == f.timestamp_s
     np.testing.assert_allclose(back.transforms[igtl.IMAGE_POSE], turned_matrix(), atol=1e-5)
     colour = ug.Frame(np.stack([picture(seed=k) for k in range(3)], axis=-1), GEOMETRY)
-    np.testing.assert_array_equal(igtl.FrameBuilder().take(igtl.decode(igtl.image_message(colour)), 0.0).pixels, colour.pixels)
+    np.testing.assert_array_equal(
+        igtl.FrameBuilder().take(igtl.decode(igtl.image_message(colour)), 0.0).pixels, colour.pixels
+    )
 
 
 def test_a_needle_without_length_has_a_pose_too():
