@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import threading
 
 import numpy as np
@@ -272,8 +273,9 @@ def test_usguide_writes_and_pyigtl_reads(pyigtl, sent, version):
 
 
 def test_pyigtl_server_gives_frames(pyigtl):
-    """Its server takes the process's signals, which only a main thread may: pytest's is one."""
+    """Its server takes the process's signals, which only a main thread may, and keeps them: they are put back here."""
     port = free_port()
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
     server = pyigtl.OpenIGTLinkServer(port=port, local_server=True)
     try:
         with igtl.IgtlSource("127.0.0.1", port, "Image") as source:
@@ -290,6 +292,8 @@ def test_pyigtl_server_gives_frames(pyigtl):
                 assert received.frame.geometry.spacing_mm == (0.25, 0.1)
     finally:
         server.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_pyigtl_client_gets_the_tip(pyigtl, sent):

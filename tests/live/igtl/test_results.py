@@ -5,9 +5,10 @@ import json
 import cv2
 import numpy as np
 import pytest
-from igtl_cases import picture, turned_matrix
+from igtl_cases import picture, turned_matrix, wait_until
 
 import usguide as ug
+from usguide.draw import draw_overlay as ug_draw
 from usguide.geometry import ImageGeometry
 from usguide.io.sinks.tables import result_record
 from usguide.live import igtl
@@ -134,6 +135,39 @@ def test_no_old_tip_is_sent_as_a_new_one(r, tip, points, code):
     assert f"input {r.input_state}" in status.text
 
 
+@pytest.mark.parametrize(("f", "late"), [(None, False), (frame(), True)])
+def test_without_a_picture_or_too_late_nothing_has_a_place(f, late):
+    """What was shown goes away, and the status says why."""
+    stale = result(input_state="STALE") if f is None else result()
+    said = told(f, stale, late=late, overlay=True, version=2)
+    assert set(said) == {"NeedleStatus", "NeedlePoints", "NeedleShaft", "Injectate"}
+    assert said["NeedlePoints"].content == igtl.Points()
+    assert not said["NeedleShaft"].content.lines
+    status = said["NeedleStatus"]
+    assert status.content.code == 13
+    assert ("late" in status.content.text, status.metadata.get("Late")) == ((True, "true") if late else (False, None))
+
+
+def test_sink_sends_to_a_server_and_draws_for_nobody(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("usguide.live.igtl.results.draw_overlay", lambda f, r: drawn.append(f.index) or ug_draw(f, r))
+    got = []
+    server = igtl.IgtlServer(0)
+    sink = igtl.IgtlSink(server, overlay=True, image=True)
+    sink.write(frame(), result())
+    assert drawn == []
+    with igtl.IgtlClient("127.0.0.1", server.port, on_message=got.append):
+        assert wait_until(lambda: server.clients == 1)
+        sink.write(frame(), result())
+        sink.write(None, result(input_state="STALE"))
+        assert wait_until(lambda: len(got) == 8 + 4)
+        sink.close()
+    assert drawn == [7]
+    assert [m.device for m in got[:8]] == [
+        "NeedleStatus", "NeedleTip", "NeedlePoints", "NeedleShaft", "Injectate", "NeedleMeasures", "NeedleOverlay", "Image",
+    ]  # fmt: skip
+
+
 def test_header_versions_times_and_metadata():
     for m in told(frame(), result()).values():
         assert (m.header.version, m.header.timestamp_s, m.metadata) == (1, 1000.5, {})
@@ -150,14 +184,8 @@ def test_overlay_lies_where_the_image_is():
     height, width = drawn.pixels.shape[:2]
     for corner, px in (((-0.5, -0.5), (7.5, 19.5)), ((width - 0.5, height - 0.5), (55.5, 99.5))):
         np.testing.assert_allclose(drawn.px_to_ras @ (*corner, 0, 1), turned_matrix() @ (*px, 0, 1), atol=1e-4)
-    expected = cv2.cvtColor(ug_draw(f), cv2.COLOR_BGR2RGB)
+    expected = cv2.cvtColor(ug_draw(f, result()), cv2.COLOR_BGR2RGB)
     np.testing.assert_array_equal(drawn.pixels, expected)
-
-
-def ug_draw(f):
-    from usguide.draw import draw_overlay
-
-    return draw_overlay(f, result())
 
 
 def test_a_frame_goes_out_and_comes_back_as_it_was():

@@ -28,6 +28,7 @@ from usguide.live.igtl.header import MAX_BODY_BYTES, Header, decode_header
 from usguide.live.igtl.parser import MessageParser
 from usguide.live.igtl.results import image_message, image_pose, ras_of, result_messages, tip_pose
 from usguide.live.igtl.server import IgtlServer
+from usguide.live.igtl.sink import IgtlSink
 from usguide.live.igtl.source import IgtlSource, ReceivedFrame
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Header",
     "IgtlClient",
     "IgtlServer",
+    "IgtlSink",
     "IgtlSource",
     "Image",
     "LinkLimits",

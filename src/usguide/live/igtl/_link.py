@@ -20,6 +20,7 @@ from usguide.live.igtl.header import MAX_BODY_BYTES
 from usguide.live.igtl.parser import MessageParser
 
 logger = logging.getLogger("usguide.igtl")
+logger.addHandler(logging.NullHandler())  # silent, unless whoever uses this has handlers of their own
 
 DEFAULT_PORT = 18944
 """Where 3D Slicer and PLUS listen."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import selectors
 import socket
 import threading
@@ -11,11 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from usguide.errors import InputError
-from usguide.live.igtl._link import DEFAULT_PORT, Connection, LinkLimits, LinkThread, deliver, tune
+from usguide.live.igtl._link import DEFAULT_PORT, Connection, LinkLimits, LinkThread, deliver, logger, tune
 from usguide.live.igtl.codec import encode
 from usguide.live.igtl.contents import Image, Message, Query
-
-logger = logging.getLogger("usguide.igtl")
 
 _CONNECT_S = 5.0
 _ASK_AGAIN_S = 1.0

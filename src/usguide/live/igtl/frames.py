@@ -19,6 +19,7 @@ from usguide.geometry import ImageGeometry
 from usguide.io._opencv import grey_if_colourless
 from usguide.io.options import SourceOptions, geometry_of_spacing
 from usguide.io.source import MAX_NOTES, check_size
+from usguide.live.igtl._link import logger
 from usguide.live.igtl.contents import STATUS_OK, Image, Message, Status, Transform
 from usguide.types import Frame
 
@@ -159,6 +160,7 @@ class FrameBuilder:
     def _note(self, text: str) -> None:
         if text not in self.notes and len(self.notes) < MAX_NOTES:
             self.notes.append(text)
+            logger.warning("%s", text)
 
 
 def _geometry_of_matrix(image: Image) -> ImageGeometry | None:

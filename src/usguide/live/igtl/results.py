@@ -44,6 +44,8 @@ MEASURES, STATUS, OVERLAY = "NeedleMeasures", "NeedleStatus", "NeedleOverlay"
 SKY_BLUE, ORANGE, YELLOW, PURPLE = (86, 180, 233, 255), (230, 159, 0, 255), (240, 228, 66, 255), (224, 141, 187, 255)
 """The overlay's colours (Okabe and Ito), as RGBA."""
 
+_NO_LINES = PolyData(np.zeros((0, 3), np.float32))
+
 
 def image_pose(frame: Frame) -> NDArray[np.float64]:
     """Return the 4 x 4 matrix that takes ``(x, y, 0, 1)`` in px of a frame to RAS mm."""
@@ -87,11 +89,12 @@ def tip_pose(frame: Frame, track: NeedleTrack) -> NDArray[np.float64]:
 
 
 def result_messages(
-    frame: Frame,
+    frame: Frame | None,
     result: GuidanceResult,
     *,
     version: int = 1,
     overlay: bool = False,
+    late: bool = False,
     timestamp_s: float | None = None,
 ) -> list[bytes]:
     """Say in OpenIGTLink what was found in a frame.
@@ -101,7 +104,8 @@ def result_messages(
 
     Parameters
     ----------
-    frame : Frame
+    frame : Frame or None
+        None where there is no picture (`STALE`): the status is sent, and empty points and lines.
     result : GuidanceResult
         Of the same frame.
     version : int
@@ -109,30 +113,37 @@ def result_messages(
         to every message.
     overlay : bool
         Whether the picture with the overlay goes with them.
+    late : bool
+        The result is too old to be shown as the present: the status says so, and no position is sent.
     timestamp_s : float, optional
-        Seconds since 1970; by default the frame's own time, if it can be one.
+        Seconds since 1970, or by whatever clock the image came with; by default the result's own time.
 
     Returns
     -------
     list of bytes
         For one call of `IgtlServer.send`.
     """
-    stamp = _stamp(frame.timestamp_s if timestamp_s is None else timestamp_s)
+    stamp = _stamp(result.timestamp_s if timestamp_s is None else timestamp_s)
+    contents: list[tuple[str, Content]] = [(STATUS, _status(result, late=late))]
+    if frame is None or late:
+        contents += [(POINTS, Points()), (SHAFT, _NO_LINES), (INJECTATE, _NO_LINES)]
+    else:
+        contents += _positions(frame, result)
+        if overlay:
+            contents.append((OVERLAY, _overlay(frame, result)))
+    metadata = _metadata(result, late=late) if version == 2 else None
+    return [encode(c, name, timestamp_s=stamp, version=version, metadata=metadata) for name, c in contents]
+
+
+def _positions(frame: Frame, result: GuidanceResult) -> Iterable[tuple[str, Content]]:
     track = _shown(result)
-    contents: list[tuple[str, Content]] = [(STATUS, _status(result))]
     if track is not None:
         measured = track.state is TrackState.TRACKING
-        contents.append((TIP if measured else TIP_PREDICTED, Transform(tip_pose(frame, track))))
-    contents += [
-        (POINTS, Points(tuple(_points(frame, result, track)))),
-        (SHAFT, _shaft(frame, track)),
-        (INJECTATE, _contours(frame, result)),
-        (MEASURES, Text(_measures(frame, result))),
-    ]
-    if overlay:
-        contents.append((OVERLAY, _overlay(frame, result)))
-    metadata = _metadata(result) if version == 2 else None
-    return [encode(c, name, timestamp_s=stamp, version=version, metadata=metadata) for name, c in contents]
+        yield TIP if measured else TIP_PREDICTED, Transform(tip_pose(frame, track))
+    yield POINTS, Points(tuple(_points(frame, result, track)))
+    yield SHAFT, _shaft(frame, track)
+    yield INJECTATE, _contours(frame, result)
+    yield MEASURES, Text(_measures(frame, result))
 
 
 def image_message(frame: Frame, device: str = "Image", *, version: int = 1, timestamp_s: float | None = None) -> bytes:
@@ -149,13 +160,16 @@ def _shown(result: GuidanceResult) -> NeedleTrack | None:
     return track if result.input_state in (InputState.OK, InputState.FROZEN) else None
 
 
-def _status(result: GuidanceResult) -> Status:
+def _status(result: GuidanceResult, *, late: bool) -> Status:
     code = {
         InputState.OK: STATUS_OK if result.state is TrackState.TRACKING else STATUS_NOT_FOUND,
         InputState.INVALID: STATUS_INVALID_PACKET,
     }.get(result.input_state, STATUS_NOT_READY)
     track = _shown(result)
     words = [f"input {result.input_state}"]
+    if late:
+        code = STATUS_NOT_READY
+        words.append("late")
     if track is not None:
         words.append(f"confidence {track.confidence:.2f}")
     if result.injectate is not None:
@@ -183,7 +197,7 @@ def _points(frame: Frame, result: GuidanceResult, track: NeedleTrack | None) -> 
 def _shaft(frame: Frame, track: NeedleTrack | None) -> PolyData:
     """Give the shaft as two lines: what is seen, and from there to the tip what is estimated."""
     if track is None:
-        return PolyData(np.zeros((0, 3), np.float32))
+        return _NO_LINES
     entry, distal, tip = track.shaft.entry_mm, track.shaft.distal_mm, track.tip.position_mm
     if math.dist(entry, distal) >= math.dist(entry, tip):
         return PolyData(ras_of(frame, [entry, tip]).astype(np.float32), lines=(_cell([0, 1]),))
@@ -195,7 +209,7 @@ def _contours(frame: Frame, result: GuidanceResult) -> PolyData:
     """Give the injectate's outlines as closed lines."""
     outlines = [c for c in result.injectate.contours_mm if len(c)] if result.injectate is not None else []
     if not outlines:
-        return PolyData(np.zeros((0, 3), np.float32))
+        return _NO_LINES
     lines, start = [], 0
     for outline in outlines:
         lines.append(_cell([*range(start, start + len(outline)), start]))
@@ -241,9 +255,11 @@ def _rgb(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(pixels[..., 2::-1]) if pixels.ndim == 3 else pixels
 
 
-def _metadata(result: GuidanceResult) -> dict[str, str]:
+def _metadata(result: GuidanceResult, *, late: bool) -> dict[str, str]:
     track = _shown(result)
     found = {"State": str(result.state), "InputState": str(result.input_state), "FrameIndex": str(result.index)}
+    if late:
+        found["Late"] = "true"
     return found if track is None else found | {"Confidence": f"{track.confidence:.4f}"}
 
 

@@ -11,12 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from usguide.errors import FormatError, InputError
-from usguide.live.igtl._link import CLOSED, DEFAULT_PORT, Connection, LinkLimits, LinkThread, deliver, tune
+from usguide.live.igtl._link import CLOSED, DEFAULT_PORT, Connection, LinkLimits, LinkThread, deliver, logger, tune
 from usguide.live.igtl.codec import encode
 from usguide.live.igtl.contents import Message, Query, Reply
 from usguide.live.igtl.header import DEVICE_BYTES, HEADER_SIZE, decode_header, encode_header
-
-logger = logging.getLogger("usguide.igtl")
 
 _PAUSE_S = 1.0
 """Without a free file descriptor nobody is let in for so long."""
@@ -201,7 +199,7 @@ class IgtlServer(LinkThread):
 
 
 def _kind(message: bytes) -> tuple[str, str]:
-    header = decode_header(message[:HEADER_SIZE])
+    header = decode_header(message[:HEADER_SIZE], max_body_bytes=len(message))
     return header.type_name, header.device
 
 
