@@ -23,22 +23,22 @@ class IgtlSink:
     """
 
     def __init__(self, server: IgtlServer, *, version: int = 1, overlay: bool = False, image: bool = False) -> None:
-        self._server, self._version, self._overlay, self._image = server, version, overlay, image
+        self.server, self._version, self._overlay, self._image = server, version, overlay, image
 
     def write(
         self, frame: Frame | None, result: GuidanceResult, *, late: bool = False, timestamp_s: float | None = None
     ) -> None:
         """Send one result; see `result_messages`."""
-        if not self._server.clients:  # pictures are not drawn for nobody
-            self._server.send()
+        if not self.server.clients:  # pictures are not drawn for nobody
+            self.server.send()
             return
         messages = result_messages(
             frame, result, version=self._version, overlay=self._overlay, late=late, timestamp_s=timestamp_s
         )
         if self._image and frame is not None:
             messages.append(image_message(frame, version=self._version, timestamp_s=timestamp_s))
-        self._server.send(*messages)
+        self.server.send(*messages)
 
     def close(self) -> None:
         """Close the server."""
-        self._server.close()
+        self.server.close()
