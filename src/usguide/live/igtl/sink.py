@@ -20,6 +20,10 @@ class IgtlSink:
         Whether the picture with the overlay is sent too, as NeedleOverlay.
     image : bool
         Whether the frame's own picture is sent too, as Image.
+
+    Attributes
+    ----------
+    server : IgtlServer
     """
 
     def __init__(self, server: IgtlServer, *, version: int = 1, overlay: bool = False, image: bool = False) -> None:
