@@ -133,6 +133,15 @@ def test_the_first_device_is_used_and_others_are_named():
     assert builder.take(message(image(), "Camera"), 0.0) is not None
 
 
+def test_a_device_whose_images_are_no_frames_does_not_keep_others_out():
+    builder = igtl.FrameBuilder()
+    volume = igtl.Image(np.zeros((20, 60, 64, 1), np.int16), np.eye(4))
+    assert builder.take(message(volume, "CT"), 0.0) is None
+    assert "'CT'" in builder.notes[0]
+    assert builder.take(message(image(), "Probe"), 0.0) is not None
+    assert builder.device == "Probe"
+
+
 def test_poses_come_with_the_next_images_while_they_are_fresh():
     builder = igtl.FrameBuilder()
     pose = turned_matrix((1.0, 1.0))
@@ -174,6 +183,8 @@ def test_memory_stays_bounded_whatever_names_come():
     for k in range(500):
         builder.take(message(igtl.Transform(np.eye(4)), f"T{k}"), 0.0)
         builder.take(message(image(), f"I{k}"), 0.0)
-    assert len(builder.take(message(image()), 0.0).transforms) <= 65
+    assert len(builder.take(message(image()), 0.0).transforms) == 65
+    builder.take(message(igtl.Transform(np.eye(4)), "Later"), 9.0)
+    assert set(builder.take(message(image()), 9.0).transforms) == {"Later", "ImageToRAS"}, "old ones keep new ones out"
     assert len(builder.other_devices) <= 64
     assert len(builder.notes) <= 20

@@ -203,6 +203,24 @@ def test_get_start_and_stop():
         assert read_messages(sock, 1)[0].header.type_name == "STRING"
 
 
+def test_a_query_for_nothing_is_no_fault_and_gets_no_answer():
+    with igtl.IgtlServer(0) as server, connect(server.port) as sock:
+        for kind in (b"GET_", b"STT_", b"STP_", b"GET", b"RTS_"):
+            sock.sendall(struct.pack(">H12s20sQQQ", 1, kind, b"me", 0, 0, 0))
+        sock.sendall(igtl.encode(igtl.Query("STT", "IMAGE"), "\u00e4" * 10))
+        (answer,) = read_messages(sock, 1)
+        assert (answer.header.type_name, answer.device) == ("RTS_IMAGE", "\u00e4" * 10)
+        assert (server.clients, server.dropped) == (1, 0)
+
+
+def test_names_that_are_cut_in_the_middle_of_a_letter_are_answered():
+    with igtl.IgtlServer(0) as server, connect(server.port) as sock:
+        assert wait_until(lambda: server.clients == 1)
+        sock.sendall(struct.pack(">H12s20sQQQ", 1, b"GET_IMAGE", b"\xff" * 20, 0, 0, 0))
+        (answer,) = read_messages(sock, 1)
+        assert (answer.header.type_name, answer.content) == ("IMAGE", None)
+
+
 def test_more_clients_than_allowed_are_turned_away():
     with igtl.IgtlServer(0, max_clients=1) as server, connect(server.port):
         assert wait_until(lambda: server.clients == 1)

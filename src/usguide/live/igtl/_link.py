@@ -132,6 +132,9 @@ class Connection:
             except OSError as error:  # a FormatError of the parser is one of them
                 self.reason = str(error)
                 return found, False
+            except MemoryError:
+                self.reason = "there is no memory for its message"
+                return found, False
             if message is not None:
                 found.append(message)
         return found, True

@@ -71,7 +71,7 @@ class IgtlClient(LinkThread):
         self._host, self._port = host, port
         self._on_message, self._limits = on_message, limits or LinkLimits()
         self._ask, self._retry_s, self._pause_s = ask, retry_s, retry_s[0]
-        self._request = encode(Query("GET" if ask == "get" else "STT", "IMAGE"), device)
+        self._request = b"" if ask == "nothing" else encode(Query("GET" if ask == "get" else "STT", "IMAGE"), device)
         self._connection: Connection | None = None
         self._attempts = 0
         self._is_open = threading.Event()

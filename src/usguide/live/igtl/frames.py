@@ -39,7 +39,7 @@ class FrameBuilder:
     Parameters
     ----------
     device : str, optional
-        Whose images are used. By default those of the first device that sends one.
+        Whose images are used. By default those of the first device that sends one that can be used.
     spacing_mm, depth_mm, region, full_scale
         As for `usguide.open_source`; what is given goes before the message's spacing. A message whose spacing is exactly 1
         both ways does not know it.
@@ -89,7 +89,7 @@ class FrameBuilder:
         message : Message
         arrival_s : float
             When it came. It stands in for the frame's time where the message has none (a time stamp of 0), so it is best
-            by a clock that counts as the sender's does: ``time.time()``.
+            by a clock that counts as the sender's does, such as ``time.time()``.
         """
         match message.content:
             case Transform(matrix):
@@ -105,7 +105,10 @@ class FrameBuilder:
         name = message.device
         if message.metadata.get("TransformStatus", "OK").upper() != "OK":
             self._transforms.pop(name, None)
-        elif name in self._transforms or len(self._transforms) < MAX_TRANSFORMS:
+            return
+        if name not in self._transforms and len(self._transforms) >= MAX_TRANSFORMS:
+            self._transforms = {n: t for n, t in self._transforms.items() if arrival_s - t[1] <= self._max_age_s}
+        if name in self._transforms or len(self._transforms) < MAX_TRANSFORMS:
             self._transforms[name] = matrix, arrival_s
 
     def _hear(self, device: str, code: int) -> None:
@@ -117,19 +120,20 @@ class FrameBuilder:
 
     def _frame(self, message: Message, image: Image, arrival_s: float) -> Frame | None:
         name = message.device
-        self.device = self.device or name
-        if name != self.device:
+        if self.device not in (None, name):
             if name in self.other_devices or len(self.other_devices) < MAX_TRANSFORMS:
                 self.other_devices[name] += 1
             self._note(f"images of device {name!r} come too and are not used: those of {self.device!r} are")
             return None
         index, self._index = self._index, self._index + 1
         try:
-            return self._made(message, image, index, arrival_s)
+            frame = self._made(message, image, index, arrival_s)
         except InputError as error:
             self.bad_frames += 1
-            self._note(f"image left out: {error}")
+            self._note(f"image of {name!r} left out: {error}")
             return None
+        self.device = name
+        return frame
 
     def _made(self, message: Message, image: Image, index: int, arrival_s: float) -> Frame:
         pixels = _pixels(image)

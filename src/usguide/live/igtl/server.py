@@ -153,7 +153,7 @@ class IgtlServer(LinkThread):
 
     def _answer(self, connection: Connection, message: Message) -> None:
         query = message.content
-        if not isinstance(query, Query):
+        if not isinstance(query, Query) or not query.type_name:
             return
         name = message.header.device
         if query.verb == "GET":

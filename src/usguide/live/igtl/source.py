@@ -83,6 +83,8 @@ class IgtlSource:
         self._waiting: deque[ReceivedFrame] = deque()
         self._max_waiting = max_waiting
         self._changed = threading.Condition()
+        # Seconds since 1970 as other senders count them, but by a clock that nobody sets.
+        self._epoch_s = time.time() - time.monotonic()
         self._client: IgtlClient | None = None
         self._connection = 0
 
@@ -154,7 +156,7 @@ class IgtlSource:
 
     def _take(self, message: Message) -> None:
         arrival_s = time.monotonic()
-        frame = self.builder.take(message, time.time())
+        frame = self.builder.take(message, self._epoch_s + arrival_s)
         if frame is None:
             return
         with self._changed:
