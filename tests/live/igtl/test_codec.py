@@ -203,6 +203,17 @@ def test_what_a_message_can_not_hold_is_one_clear_line(make):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_attributes_without_the_padding_behind_their_names_are_refused():
+    """Found by benchmarks/fuzz/igtl.py: an attribute without values, and an end right behind a name of odd length."""
+    body = struct.pack(">10I", *([0] * 9), 1) + struct.pack(">BBI", 0, 1, 0) + b"\0"
+    head = struct.pack(">H12s20sQQQ", 1, b"POLYDATA", b"", 0, len(body), igtl.crc64(body))
+    with pytest.raises(FormatError, match="attribute names"):
+        igtl.decode(head + body)
+    padded = body + b"\0"
+    head = struct.pack(">H12s20sQQQ", 1, b"POLYDATA", b"", 0, len(padded), igtl.crc64(padded))
+    assert igtl.decode(head + padded).content.attributes[0].values.shape == (0, 1)
+
+
 def test_every_cut_is_an_error_and_nothing_else():
     for data in messages():
         for size in range(0, len(data), max(1, len(data) // 300)):

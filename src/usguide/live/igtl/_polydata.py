@@ -76,6 +76,7 @@ def _attributes(data: memoryview, count: int) -> tuple[Attribute, ...]:
         names.append(rest[at:end].decode("utf-8", "replace"))
         at = end + 1
     at += at % 2
+    need_bytes(memoryview(rest), at, name="POLYDATA attribute names")
     found = []
     for name, (kind, components, size) in zip(names, heads, strict=True):
         need_bytes(memoryview(rest)[at:], size * components * 4, name="POLYDATA attribute")
