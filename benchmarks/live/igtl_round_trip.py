@@ -3,8 +3,8 @@
     python benchmarks/live/igtl_round_trip.py [--frames 300] [--rate 20]
 
 A process of its own plays the scanner and the viewer: it sends the shipped phantom with its clock as time stamp, and
-takes the results. This one is usguide: `IgtlSource`, `GuidancePipeline`, `IgtlSink`, one thread for the pipeline and one
-for each link.
+takes the results. This one is usguide as `usguide live igtl://... --igtl-out PORT` runs it: `LiveEngine` between an
+`IgtlSource` and an `IgtlSink`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import time
 import numpy as np
 
 import usguide as ug
-from usguide.live import igtl
+from usguide.live import LiveEngine, igtl, open_live_source
+from usguide.live.igtl_sink import IgtlLiveSink
 
 
 def scanner_and_viewer(in_port: int, out_port: int, frames: int, rate_hz: float) -> None:
@@ -75,27 +76,17 @@ def main() -> int:
         chosen.rate,
     ]
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
-    source = igtl.IgtlSource("127.0.0.1", in_port, max_waiting=1)
-    while True:
-        try:
-            source.open()
-            break
-        except ug.FormatError:
-            continue
-    done = 0
-    try:
-        while True:
-            received = source.read(1.0)
-            if received is not None:
-                sink.write(received.frame, pipeline.step(received.frame), timestamp_s=received.source_time_s)
-                done += 1
-    except ug.FormatError:
-        pass  # the scanner has sent all
-    source.close()
-    sink.close()
-    said = json.loads(process.communicate(timeout=30)[0])
+    engine = LiveEngine(open_live_source(f"igtl://127.0.0.1:{in_port}"), pipeline)
+    engine.add_sink(IgtlLiveSink(sink))
+    with engine:
+        printed, _ = process.communicate(timeout=60 + chosen.frames / chosen.rate)
+        status = engine.status()
+    said = json.loads(printed)
     whole, own = np.array(said["whole_ms"]), np.array(said["pipeline_ms"])
-    print(f"{chosen.frames} images sent, {source.dropped} dropped, {done} worked on, {len(whole)} results received")
+    dropped = status.dropped + status.dropped_by_source
+    print(
+        f"{chosen.frames} images sent, {dropped} dropped, {status.processed} worked on, {len(whole)} results received"
+    )
     for name, values in (
         ("image in to needle out", whole),
         ("pipeline itself", own),
@@ -103,7 +94,7 @@ def main() -> int:
     ):
         p50, p95, top = np.quantile(values, (0.5, 0.95, 1.0))
         print(f"{name:24s}p50{p50:8.2f}   p95{p95:8.2f}   max{top:8.2f} ms")
-    return 0 if len(whole) == done else 1
+    return 0 if len(whole) == status.processed else 1
 
 
 if __name__ == "__main__":

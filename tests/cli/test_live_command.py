@@ -13,7 +13,7 @@ from live_cases import free_port
 
 import usguide as ug
 from usguide.cli.live import status_text
-from usguide.live import EngineStatus, LiveUpdate
+from usguide.live import EngineStatus, LiveUpdate, igtl
 from usguide.types import InputState, NeedleTrack, Shaft, TargetGuidance, Tip, TrackState
 
 MAIN = "from usguide.cli import main; main()"
@@ -79,6 +79,31 @@ def test_a_run_is_recorded_and_replays(tmp_path):
     twice = usguide("live", f"replay:{source}", "--record", run)
     assert twice.returncode == 2
     assert "new or empty folder" in twice.stderr
+
+
+@pytest.mark.parametrize(("options", "found"), [(("--guide", "0,6,30"), True), (("--guide", "0,25,30"), False), (("--lock-angle", "30"), True)])  # fmt: skip
+def test_a_run_on_a_guide_line_replays(tmp_path, options, found):
+    """The guide line is in the recording: a replay without it would find the needle that lies off the line."""
+    source, run = recording(tmp_path / "a.npz"), tmp_path / "run"
+    done = usguide("live", f"replay:{source}", "--entry", "left", *options, "--record", run, "--json")
+    assert done.returncode == 0, done.stderr
+    assert ("TRACKING" in json.loads(done.stdout)["states"]) == found
+    again = usguide("replay", run)
+    assert again.returncode == 0, again.stderr
+
+
+def test_results_go_out_over_openigtlink(tmp_path):
+    """Said on stderr where; a viewer that connects there gets the status of frames."""
+    source = recording(tmp_path / "a.npz", 60)
+    command = [sys.executable, "-c", MAIN, "live", f"replay:{source}", *PRIOR, "--igtl-out", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        place = process.stderr.readline().split()[-1]
+        got = []
+        with igtl.IgtlClient("127.0.0.1", int(place.rpartition(":")[2]), on_message=got.append):
+            process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert place.startswith("127.0.0.1:")
+    assert {"NeedleStatus", "NeedleMeasures"} <= {m.device for m in got}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,29 @@ TwoPoints = Annotated[
 ]
 Rate = Annotated[float | None, typer.Option("--frame-rate", metavar="HZ", help="replaces the recording's own times")]
 Scale = Annotated[float | None, typer.Option("--full-scale", metavar="V", help="white, for floating-point pixels")]
+LockAngle = Annotated[
+    float | None,
+    typer.Option("--lock-angle", metavar="DEG", help="insertion angle that is known, give or take 2 degrees"),
+]
+Guide = Annotated[
+    str | None,
+    typer.Option(
+        "--guide",
+        metavar="X,Z,DEG",
+        help="needle guide's line: where it comes into the picture, in mm, and its angle; with --entry left or right."
+        " Only what lies within 3 mm and 3 degrees of it is a needle",
+    ),
+]
+GUIDE_FORM = "X,Z,DEG, in mm and degrees, as 0,6,30"
+Preset = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME|FILE",
+        help="preset, see 'usguide presets', or a TOML file; repeatable: a later one replaces what an earlier one says,"
+        " and the other options replace both",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
 
 datasets_app = typer.Typer(
@@ -120,28 +143,9 @@ def track(
         str | None,
         typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
     ] = None,
-    lock_angle: Annotated[
-        float | None,
-        typer.Option("--lock-angle", metavar="DEG", help="insertion angle that is known, give or take 2 degrees"),
-    ] = None,
-    guide: Annotated[
-        str | None,
-        typer.Option(
-            "--guide",
-            metavar="X,Z,DEG",
-            help="needle guide's line: where it comes into the picture, in mm, and its angle; with --entry left or right."
-            " Only what lies within 3 mm and 3 degrees of it is a needle",
-        ),
-    ] = None,
-    preset: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME|FILE",
-            help="preset, see 'usguide presets', or a TOML file; repeatable: a later one replaces what an earlier one says,"
-            " and the other options replace both",
-        ),
-    ] = None,
+    lock_angle: LockAngle = None,
+    guide: Guide = None,
+    preset: Preset = None,
     seed: Annotated[
         str | None,
         typer.Option(
@@ -181,7 +185,7 @@ def track(
         entry=entry,
         angle_deg=parse_range(angle, "--angle"),
         lock_angle_deg=lock_angle,
-        guide=parse_numbers(guide, 3, "--guide", "X,Z,DEG, in mm and degrees, as 0,6,30"),
+        guide=parse_numbers(guide, 3, "--guide", GUIDE_FORM),
         presets=tuple(preset or ()),
         seed=parse_seed(seed),
         seed_at_s=seed_at_s,
@@ -202,6 +206,7 @@ def track(
 
 @app.command(
     epilog="Examples:\n\n"
+    "usguide live igtl://127.0.0.1:18944/Image_Reference --entry left --igtl-out 18945\n\n"
     "usguide live camera:0 --depth-mm 40 --roi 368,111,647,590 --entry left --record run1\n\n"
     "usguide live udp://0.0.0.0:5000 --spacing-mm 0.08 --entry left --angle 15:60\n\n"
     "usguide live replay:scan.dcm --entry right --duration 20\n\n"
@@ -213,8 +218,8 @@ def live(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="camera:0, udp://0.0.0.0:5000, rtsp://host/stream, http://host/stream; replay:FILE, a recording at its own"
-            " pace",
+            help="igtl://host:port/Device, camera:0, udp://0.0.0.0:5000, rtsp://host/stream, http://host/stream;"
+            " replay:FILE, a recording at its own pace",
             show_default=False,
         ),
     ],
@@ -233,11 +238,21 @@ def live(
         str | None,
         typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
     ] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME|FILE", help="settings: a preset's name or a TOML file")
-    ] = None,
+    lock_angle: LockAngle = None,
+    guide: Guide = None,
+    preset: Preset = None,
     target: Annotated[
         str | None, typer.Option("--target", metavar="X,Z", help="point to guide to, lateral and axial mm")
+    ] = None,
+    igtl_out: Annotated[
+        int | None,
+        typer.Option(
+            "--igtl-out",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="send needle and measures over OpenIGTLink to whoever connects to PORT of this machine; 0: any free one",
+        ),
     ] = None,
     full_scale: Scale = None,
     max_frames: Annotated[
@@ -254,7 +269,7 @@ def live(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Guide live: work on the newest frame of a camera, a network stream or a replay, and show state, tip and latency.
+    """Guide live: work on the newest frame of a scanner, a camera, a stream or a replay, and show state, tip and latency.
 
     A source that is lost is tried again, ever more rarely, until it is back. Ctrl-C ends the run and keeps the recording.
 
@@ -271,8 +286,11 @@ def live(
         region=parse_region(roi),
         entry=entry,
         angle_deg=parse_range(angle, "--angle"),
-        preset=preset,
+        lock_angle_deg=lock_angle,
+        guide=parse_numbers(guide, 3, "--guide", GUIDE_FORM),
+        presets=tuple(preset or ()),
         target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
+        igtl_port=igtl_out,
         full_scale=full_scale,
         max_frames=max_frames,
         duration_s=duration,

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from usguide.cli import INTERRUPTED
 from usguide.cli.console import console, silence_opencv
 from usguide.cli.interrupt import StopRequest
 from usguide.cli.memory import RegionOption
-from usguide.cli.needle import pipeline_for
+from usguide.cli.needle import pipeline_and_guide
 from usguide.draw import RESEARCH_LINE
-from usguide.live import EngineStatus, LiveEngine, LiveSource, Recorder, open_live_source
+from usguide.live import EngineStatus, LiveEngine, LiveSink, Recorder, open_live_source
 from usguide.live.counting import plain_status
+from usguide.live.igtl import IgtlServer, IgtlSink
+from usguide.live.igtl_sink import IgtlLiveSink
 from usguide.pipeline import GuidancePipeline
 from usguide.types import EntrySide, GuidanceResult, InputState, TrackState
 
@@ -44,8 +46,11 @@ class LiveOptions:
     region: RegionOption
     entry: EntrySide | None
     angle_deg: tuple[float, float] | None
-    preset: str | None
+    lock_angle_deg: float | None
+    guide: tuple[float, ...] | None
+    presets: tuple[str, ...]
     target_mm: tuple[float, ...] | None
+    igtl_port: int | None
     full_scale: float | None
     max_frames: int | None
     duration_s: float | None
@@ -64,8 +69,13 @@ def run_live(options: LiveOptions) -> int:
     UsguideError
         The source or an option is wrong, and nothing was written.
     """
-    presets = (options.preset,) if options.preset else ()
-    pipeline = pipeline_for(presets=presets, entry=options.entry, angle_deg=options.angle_deg)
+    pipeline, guide = pipeline_and_guide(
+        presets=options.presets,
+        entry=options.entry,
+        angle_deg=options.angle_deg,
+        lock_angle_deg=options.lock_angle_deg,
+        guide=options.guide,
+    )
     set_opencv_threads(options.threads)
     silence_opencv()
     source = open_live_source(
@@ -79,14 +89,13 @@ def run_live(options: LiveOptions) -> int:
         if options.source.startswith("camera:"):
             source.open()  # a stream may begin later; a camera that is not there is a mistake, told at once
         warmup()
-        recorder = None if options.record is None else Recorder(options.record, pipeline, source.name)
+        with ExitStack() as undo:
+            links = _links(options, undo)
+            recorder = None if options.record is None else Recorder(options.record, pipeline, source.name, guide=guide)
+            undo.pop_all()
     except BaseException:
         source.close()
         raise
-    return _run(source, pipeline, recorder, options)
-
-
-def _run(source: LiveSource, pipeline: GuidancePipeline, recorder: Recorder | None, options: LiveOptions) -> int:
     engine = LiveEngine(
         source,
         pipeline,
@@ -94,6 +103,24 @@ def _run(source: LiveSource, pipeline: GuidancePipeline, recorder: Recorder | No
         stale_after_s=options.stale_after_s,
         late_after_s=options.late_after_s,
     )
+    for name, link in links.items():
+        engine.add_sink(link, name=name)
+    return _run(engine, pipeline, recorder, options)
+
+
+def _links(options: LiveOptions, undo: ExitStack) -> dict[str, LiveSink]:
+    """Open the ports that results go out at; `undo` closes them again."""
+    links: dict[str, LiveSink] = {}
+    if options.igtl_port is not None:
+        server = IgtlServer(options.igtl_port)
+        links["igtl"] = IgtlLiveSink(IgtlSink(server))
+        undo.callback(server.close)
+        if not options.quiet:
+            sys.stderr.write(f"usguide: OpenIGTLink at {server.host}:{server.port}\n")
+    return links
+
+
+def _run(engine: LiveEngine, pipeline: GuidancePipeline, recorder: Recorder | None, options: LiveOptions) -> int:
     if options.target_mm is not None:
         engine.set_target(options.target_mm)
     with StopRequest() as stop:

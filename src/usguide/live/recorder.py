@@ -6,10 +6,11 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from usguide.guide_line import GuideLine
 from usguide.io.sinks.summary import versions
 from usguide.io.source import reason_of
 from usguide.live.actions import Action
@@ -39,6 +40,8 @@ class Recorder:
         Before its first frame.
     source : str
         Where frames come from.
+    guide : GuideLine, optional
+        That the pipeline's detector keeps to: a replay needs it.
     max_waiting_bytes : int
 
     Raises
@@ -53,6 +56,7 @@ class Recorder:
         pipeline: GuidancePipeline,
         source: str,
         *,
+        guide: GuideLine | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self._folder = RecordingFolder(target)
@@ -60,6 +64,7 @@ class Recorder:
             "source": source,
             "settings": replace(pipeline.settings, prior=pipeline.prior).to_toml(),
             "settings_digest": pipeline.settings.digest,
+            "guide": None if guide is None else asdict(guide),
             "versions": versions(),
         }
         try:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from usguide.detection import HoughShaftDetector
 from usguide.errors import FormatError
+from usguide.guide_line import GuideLine, OnGuideLine
 from usguide.live.actions import Action
 from usguide.live.recording import RecordedFrames, journal_lines
 from usguide.live.stepping import Stepper
@@ -25,7 +27,8 @@ def replay_recording(
     folder : path
         That `usguide live --record` (or a `Recorder`) wrote.
     pipeline : GuidancePipeline, optional
-        New; by default one with the recording's own settings and prior. A run with stages of your own needs them here.
+        New; by default one with the recording's own settings, prior and guide line. A run with stages of your own needs
+        them here.
 
     Yields
     ------
@@ -47,7 +50,7 @@ def replay_recording(
         for line in journal_lines(path):
             kind = line["kind"]
             if stepper is None:
-                stepper = Stepper(pipeline or GuidancePipeline(settings=PipelineSettings.from_toml(line["settings"])))
+                stepper = Stepper(pipeline or _pipeline(line))
             elif kind == "segment":
                 frames.add(line)
             elif kind == "frame":
@@ -65,3 +68,11 @@ def replay_recording(
                 yield None, stepper.stale(line["index"], line["timestamp_s"], tuple(line["events"]))
     except (KeyError, IndexError, TypeError) as error:
         raise FormatError(f"{path.name}: the recording is damaged: {type(error).__name__}: {error}") from error
+
+
+def _pipeline(start: dict[str, Any]) -> GuidancePipeline:
+    settings, guide = PipelineSettings.from_toml(start["settings"]), start.get("guide")
+    if guide is None:
+        return GuidancePipeline(settings=settings)
+    detector = HoughShaftDetector(settings.detection.detector)
+    return GuidancePipeline(settings=settings, detector=OnGuideLine(detector, GuideLine(**guide)))
