@@ -10,6 +10,7 @@ import typer
 from usguide import __version__
 from usguide.cli.parsing import (
     one_spacing,
+    parse_circles,
     parse_numbers,
     parse_range,
     parse_region,
@@ -209,7 +210,7 @@ def track(
     "usguide live igtl://127.0.0.1:18944/Image_Reference --entry left --igtl-out 18945\n\n"
     "usguide live camera:0 --depth-mm 40 --roi 368,111,647,590 --entry left --record run1\n\n"
     "usguide live udp://0.0.0.0:5000 --spacing-mm 0.08 --entry left --angle 15:60\n\n"
-    "usguide live replay:scan.dcm --entry right --duration 20\n\n"
+    "usguide live replay:scan.dcm --entry right --view\n\n"
     "usguide replay run1\n\n"
     f"{NOTICE}"
 )
@@ -254,6 +255,24 @@ def live(
             help="send needle and measures over OpenIGTLink to whoever connects to PORT of this machine; 0: any free one",
         ),
     ] = None,
+    view: Annotated[bool, typer.Option("--view", help="show everything on a page for the browser")] = False,
+    view_port: Annotated[
+        int, typer.Option("--view-port", metavar="N", min=0, max=65535, help="port of the page; 0: any free one")
+    ] = 8780,
+    view_host: Annotated[
+        str,
+        typer.Option(
+            "--view-host",
+            metavar="H",
+            help="address to serve the page at; with 0.0.0.0 other machines reach it, by an address with a token",
+        ),
+    ] = "127.0.0.1",
+    keep_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-out", metavar="X,Z,R", help="circle in mm that the view marks as to be avoided; repeatable"
+        ),
+    ] = None,
     full_scale: Scale = None,
     max_frames: Annotated[
         int | None, typer.Option("--max-frames", metavar="N", min=1, help="stop once N frames were processed")
@@ -291,6 +310,9 @@ def live(
         presets=tuple(preset or ()),
         target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
         igtl_port=igtl_out,
+        view_port=view_port if view else None,
+        view_host=view_host,
+        keep_out=parse_circles(keep_out, "--keep-out"),
         full_scale=full_scale,
         max_frames=max_frames,
         duration_s=duration,

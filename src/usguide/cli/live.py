@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -29,6 +31,7 @@ from usguide.live import EngineStatus, LiveEngine, LiveSink, Recorder, open_live
 from usguide.live.counting import plain_status
 from usguide.live.igtl import IgtlServer, IgtlSink
 from usguide.live.igtl_sink import IgtlLiveSink
+from usguide.live.view import ViewServer
 from usguide.pipeline import GuidancePipeline
 from usguide.types import EntrySide, GuidanceResult, InputState, TrackState
 
@@ -51,6 +54,9 @@ class LiveOptions:
     presets: tuple[str, ...]
     target_mm: tuple[float, ...] | None
     igtl_port: int | None
+    view_port: int | None
+    view_host: str
+    keep_out: tuple[tuple[float, ...], ...]
     full_scale: float | None
     max_frames: int | None
     duration_s: float | None
@@ -90,7 +96,7 @@ def run_live(options: LiveOptions) -> int:
             source.open()  # a stream may begin later; a camera that is not there is a mistake, told at once
         warmup()
         with ExitStack() as undo:
-            links = _links(options, undo)
+            igtl, view = _igtl_out(options, undo), _view(options, undo)
             recorder = None if options.record is None else Recorder(options.record, pipeline, source.name, guide=guide)
             undo.pop_all()
     except BaseException:
@@ -103,21 +109,43 @@ def run_live(options: LiveOptions) -> int:
         stale_after_s=options.stale_after_s,
         late_after_s=options.late_after_s,
     )
-    for name, link in links.items():
-        engine.add_sink(link, name=name)
+    if igtl is not None:
+        engine.add_sink(igtl, name="igtl")
+    if view is not None:
+        view.start(engine)
     return _run(engine, pipeline, recorder, options)
 
 
-def _links(options: LiveOptions, undo: ExitStack) -> dict[str, LiveSink]:
-    """Open the ports that results go out at; `undo` closes them again."""
-    links: dict[str, LiveSink] = {}
-    if options.igtl_port is not None:
-        server = IgtlServer(options.igtl_port)
-        links["igtl"] = IgtlLiveSink(IgtlSink(server))
-        undo.callback(server.close)
-        if not options.quiet:
-            sys.stderr.write(f"usguide: OpenIGTLink at {server.host}:{server.port}\n")
-    return links
+def _igtl_out(options: LiveOptions, undo: ExitStack) -> LiveSink | None:
+    """Listen for programs that want results over OpenIGTLink; `undo` closes the port again."""
+    if options.igtl_port is None:
+        return None
+    server = IgtlServer(options.igtl_port)
+    undo.callback(server.close)
+    _tell(options, f"OpenIGTLink at {server.host}:{server.port}")
+    return IgtlLiveSink(IgtlSink(server))
+
+
+def _view(options: LiveOptions, undo: ExitStack) -> ViewServer | None:
+    """Listen for browsers; `undo` closes the port again."""
+    if options.view_port is None:
+        return None
+    outlines = {f"{k + 1}": circle(x, z, radius) for k, (x, z, radius) in enumerate(options.keep_out)}
+    view = ViewServer(options.view_port, host=options.view_host, keep_out_mm=outlines)
+    undo.callback(view.close)
+    _tell(options, f"view at {view.address}")
+    return view
+
+
+def circle(x_mm: float, z_mm: float, radius_mm: float) -> NDArray[np.float64]:
+    """Return the outline of a circle, shape (48, 2)."""
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    return np.stack([x_mm + radius_mm * np.cos(turn), z_mm + radius_mm * np.sin(turn)], axis=-1)
+
+
+def _tell(options: LiveOptions, text: str) -> None:
+    if not options.quiet:
+        sys.stderr.write(f"usguide: {text}\n")
 
 
 def _run(engine: LiveEngine, pipeline: GuidancePipeline, recorder: Recorder | None, options: LiveOptions) -> int:

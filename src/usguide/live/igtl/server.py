@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import selectors
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 
-from usguide.errors import FormatError, InputError
+from usguide.errors import InputError
 from usguide.live.igtl._link import CLOSED, DEFAULT_PORT, Connection, LinkLimits, LinkThread, deliver, logger, tune
 from usguide.live.igtl.codec import encode
 from usguide.live.igtl.contents import Message, Query, Reply
 from usguide.live.igtl.header import DEVICE_BYTES, HEADER_SIZE, decode_header, encode_header
+from usguide.live.listening import listen
 
 _PAUSE_S = 1.0
 """Without a free file descriptor nobody is let in for so long."""
@@ -72,7 +71,7 @@ class IgtlServer(LinkThread):
             raise InputError(
                 f"server: expected a port of 0 to 65535 and at least 1 client, got {port} and {max_clients}"
             )
-        self._listener = _listen(host, port)
+        self._listener = listen(host, port)
         self.host, self.port = host, int(self._listener.getsockname()[1])
         self.accepted = self.refused = self.dropped = 0
         self.problem = ""
@@ -206,21 +205,3 @@ def _kind(message: bytes) -> tuple[str, str]:
 def _short(name: str) -> str:
     """Cut a name that came with replaced characters to what a header holds."""
     return name.encode()[:DEVICE_BYTES].decode("utf-8", "ignore")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise FormatError(f"{host}: expected an address of this machine, got: {error}") from None
-    try:
-        if os.name == "posix":  # elsewhere this would let two servers share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setblocking(False)
-        listener.bind(address)
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise FormatError(f"{host}:{port}: expected a free port, got: {error.strerror}; choose another") from None
-    return listener
