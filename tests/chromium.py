@@ -48,11 +48,12 @@ class Page:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self._numbers, self.errors = itertools.count(1), []
+        self._numbers, self.errors, self._open, self._socket = itertools.count(1), [], contextlib.ExitStack(), None
         try:
             port = profile / "DevToolsActivePort"
             number, path = until(lambda: port.exists() and port.read_text().split(), 30)
-            self._socket = connect(f"ws://127.0.0.1:{number}{path}", max_size=None, compression=None)
+            opened = connect(f"ws://127.0.0.1:{number}{path}", max_size=None, compression=None)
+            self._socket = self._open.enter_context(opened)
             self._session = None
             target = self.call("Target.createTarget", url="about:blank")["targetId"]
             self.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
@@ -116,11 +117,11 @@ class Page:
         )
 
     def close(self):
-        if getattr(self, "_socket", None) is not None:
+        if self._socket is not None:
             self._session = None
             with contextlib.suppress(Exception):  # it is killed next
                 self.call("Browser.close")
-            self._socket.close()
+        self._open.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:

@@ -34,6 +34,8 @@ PICTURES_PER_S = 30.0
 """No screen needs more, and each costs the machine that the engine runs on."""
 STATUS_S = 0.25
 MAX_COMMAND_BYTES = 4096
+PING_S = 5.0
+"""How often a browser is asked whether it is there; after twice as long without an answer it is not."""
 SEND_BUFFER_BYTES = 1 << 18
 """Of the system, per browser: what waits there would be late."""
 
@@ -188,8 +190,8 @@ class ViewServer:
             max_queue=16,
             write_limit=SEND_BUFFER_BYTES,
             open_timeout=5,
-            ping_interval=5,
-            ping_timeout=10,
+            ping_interval=PING_S,
+            ping_timeout=2 * PING_S,
             close_timeout=1,
             server_header=None,
             logger=quiet,
