@@ -35,13 +35,13 @@ export function drawScene(c, scene, at, unit) {
   for (const [name, outline] of Object.entries(scene.keepOut)) keepOut(pen, name, outline);
   if (scene.record) {
     injectate(pen, scene.outlines);
+    if (scene.outlines.length) timeKey(pen);
     if (scene.record.target) target(pen, scene.record.target.position_mm);
     if (scene.record.tip && scene.record.state !== "LOST") needle(pen, scene.record, scene.head.covariance_mm2);
   }
   if (scene.draft) draft(pen, scene.draft);
   c.restore();
   scaleBar(pen);
-  if (scene.record && scene.outlines.length) timeKey(pen);
 }
 
 class Pen {

@@ -148,6 +148,7 @@ function paint() {
   const place = shown.picture.head.place;
   at = fit(place, w, h);
   $("picture").style.setProperty("--aspect", (at.wide / at.high).toFixed(3));
+  canvas.dataset.index = shown.picture.head.index;
   context.fillStyle = "#000";
   context.fillRect(0, 0, w, h);
   drawScene(context, sceneOf(shown.picture, shown.bitmap), at, ratio * Math.max(0.8, Math.min(1.3, box.width / 800)));
@@ -257,6 +258,7 @@ function goOn() {
   $("paused").hidden = true;
   $("measures").classList.remove("then");
   set("moment", "live"), set("when", "to target");
+  $("scrub").setAttribute("aria-valuetext", "live");
   $("pause").setAttribute("aria-pressed", "false");
   refresh();
 }
@@ -270,10 +272,11 @@ function lookAt(index) {
   $("scrub").value = position;
   const ago = looked.pictures[position].at - looked.pictures.at(-1).at;
   const text = `${ago ? "−" : ""}${Math.abs(ago).toFixed(1)} s`;
+  $("scrub").setAttribute("aria-valuetext", `frame ${looked.pictures[position].head.index}, ${text}`);
   const record = looked.pictures[position].record, state = record ? ofState(record) : null;
-  const then = state ? `, then ${state.word}${record.confidence === null ? "" : ` ${percent(record.confidence)}`}` : "";
+  const then = state ? ` · ${state.word}${record.confidence === null ? "" : ` ${percent(record.confidence)}`}` : "";
   set("moment", text), set("paused", `PAUSED ${text}${then}`), ($("paused").hidden = false);
-  set("when", `to target, ${text}`), $("measures").classList.add("then");
+  set("when", `at ${text}`), $("measures").classList.add("then");
   refresh();
 }
 

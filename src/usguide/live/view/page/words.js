@@ -53,7 +53,7 @@ export function drawable(record) {
 }
 
 export function percent(value) {
-  return `${Math.round(100 * value)} %`;
+  return `${Math.round(100 * value)}\u00a0%`;
 }
 
 // What to do to reach the target, in words.
