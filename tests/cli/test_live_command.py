@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import numpy as np
 import pytest
@@ -92,6 +93,23 @@ def test_a_run_on_a_guide_line_replays(tmp_path, options, found):
     assert again.returncode == 0, again.stderr
 
 
+def test_a_page_for_the_browser_is_served(tmp_path):
+    """Said on stderr where; it has the circle that must be kept out of."""
+    client = pytest.importorskip("websockets.sync.client", reason="websockets absent: pip install 'usguide[view]'")
+    source = recording(tmp_path / "a.npz", 60)
+    command = [sys.executable, "-c", MAIN, "live", f"replay:{source}", *PRIOR, "--view", "--view-port", "0", "--keep-out", "20,15,4"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stderr.readline().split()[-1]
+        assert address.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            assert b"usguide live" in answer.read()
+        with client.connect(address.replace("http", "ws") + "socket", origin=address.rstrip("/")) as page:
+            outline = np.array(json.loads(page.recv(timeout=10)[4:].rpartition(b"}")[0] + b"}")["keep_out_mm"]["1"])
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    np.testing.assert_allclose(np.hypot(*(outline - (20, 15)).T), 4.0)
+
+
 def test_results_go_out_over_openigtlink(tmp_path):
     """Said on stderr where; a viewer that connects there gets the status of frames."""
     source = recording(tmp_path / "a.npz", 60)
@@ -152,6 +170,12 @@ def test_ctrl_c_leaves_a_valid_recording(tmp_path):
         ("live", "camera:93", "--spacing-mm", "0.1", "--record", "r"),
         ("live", "udp://127.0.0.1:5000"),
         ("live", "replay:a.npz", "--stale-after", "0"),
+        ("live", "replay:a.npz", "--guide", "0,6"),
+        ("live", "replay:a.npz", "--entry", "left", "--guide", "0,6,30", "--lock-angle", "30"),
+        ("live", "replay:a.npz", "--view", "--keep-out", "1,2"),
+        ("live", "replay:a.npz", "--view", "--keep-out", "1,2,0"),
+        ("live", "replay:a.npz", "--view", "--view-host", "192.0.2.1"),
+        ("live", "replay:a.npz", "--igtl-out", "70000"),
         ("replay", "nothing"),
     ],
     ids=" ".join,

@@ -14,9 +14,9 @@ export class History {
   }
 
   // The record of a picture came with it or before it.
-  addPicture(head, jpeg, at) {
+  addPicture(head, jpeg, at, connection) {
     const found = this.results.findLast((r) => r.record.index === head.index && r.record.input_state !== "STALE");
-    const picture = { at, head, blob: new Blob([jpeg], { type: "image/jpeg" }), record: found ? found.record : null };
+    const picture = { at, head, connection, blob: new Blob([jpeg], { type: "image/jpeg" }), record: found ? found.record : null };
     this.pictures.push(picture);
     dropOld(this.pictures, at);
     return picture;

@@ -7,6 +7,7 @@ export class Link {
     this.onMessage = onMessage;
     this.onChange = onChange;
     this.open = false;
+    this.count = 0; // of connections: each numbers its pictures from 1
     this.retryMs = RETRY_MS[0];
     this.connect();
   }
@@ -17,6 +18,7 @@ export class Link {
     socket.onopen = () => {
       this.retryMs = RETRY_MS[0];
       this.open = true;
+      this.count += 1;
       this.onChange();
     };
     socket.onmessage = (event) => this.onMessage(unpack(event.data));

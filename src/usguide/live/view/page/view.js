@@ -83,7 +83,7 @@ function receive({ head, lines, jpeg }) {
     live.addLines(lines, heardAt);
     const marked = live.last?.record.events.filter((e) => !e.startsWith("injection")).at(-1);
     if (marked && lines.length) message(marked);
-    if (head.picture) live.addPicture(head.picture, jpeg, heardAt);
+    if (head.picture) live.addPicture(head.picture, jpeg, heardAt, link.count);
     if (!looked) words();
   }
 }
@@ -110,28 +110,31 @@ async function decode(picture) {
   }
 }
 
-let acknowledged = 0;
+let acknowledged = null; // the last picture that the server was told of
 
 function draw() {
   requestAnimationFrame(draw);
   const picture = wanted();
   // While paused nothing of live is drawn, but it is taken: the server goes on sending.
   const newest = live.pictures.at(-1);
-  if (looked && newest && newest.head.number > acknowledged) acknowledge(newest.head.number);
+  if (looked && newest) acknowledge(newest);
   if (picture && !decoding && picture !== shown?.picture) decode(picture);
   if (!dirty || !shown) return;
   dirty = false;
   paint();
-  if (!looked && shown.picture.head.number > acknowledged) {
-    acknowledge(shown.picture.head.number);
+  if (!looked && acknowledge(shown.picture)) {
     drawnAt.push(seconds());
     while (drawnAt[0] < drawnAt.at(-1) - 2) drawnAt.shift();
   }
 }
 
-function acknowledge(number) {
-  acknowledged = number;
-  link.send("shown", { number });
+// Returns whether the picture is a new one. Those of a connection before this one concern nobody.
+function acknowledge(picture) {
+  const [connection, number] = acknowledged ? [acknowledged.connection, acknowledged.head.number] : [0, 0];
+  if (picture.connection < connection || (picture.connection === connection && picture.head.number <= number)) return false;
+  acknowledged = picture;
+  if (picture.connection === link.count) link.send("shown", { number: picture.head.number });
+  return true;
 }
 
 function sceneOf(picture, bitmap) {
@@ -195,10 +198,7 @@ function isShown() {
 function refresh() {
   if (link.open !== wasOpen) {
     wasOpen = link.open;
-    if (link.open) {
-      heardAt = seconds();
-      acknowledged = 0; // another connection counts anew
-    }
+    if (link.open) heardAt = seconds();
   }
   words();
   dirty = true;
