@@ -70,12 +70,14 @@ class GrowingPool:
     """A segmenter that always sees the same injectate grow."""
 
     def __init__(self):
+        self.delay_s = 0.0
         self.reset()
 
     def reset(self):
         self.count = 0
 
     def update(self, frame, track):
+        time.sleep(self.delay_s)
         self.count += 1
         size = min(1.0, self.count / 100)
         turn = np.linspace(0, 2 * np.pi, 400, endpoint=False)
@@ -87,9 +89,9 @@ class GrowingPool:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     """A running engine and a page that looks at it, for all tests of this file."""
-    source, results = LoopingPhantom(), ListSink()
-    pipeline = ug.GuidancePipeline(ug.InsertionPrior("left", (15, 60)), segmenter=GrowingPool())
-    engine = LiveEngine(source, pipeline, late_after_s=5.0)
+    source, results, pool = LoopingPhantom(), ListSink(), GrowingPool()
+    pipeline = ug.GuidancePipeline(ug.InsertionPrior("left", (15, 60)), segmenter=pool)
+    engine = LiveEngine(source, pipeline, late_after_s=1.0)
     view = ViewServer(0, keep_out_mm=KEEP_OUT)
     view.start(engine)
     engine.add_sink(results, max_waiting=1000)
@@ -98,7 +100,7 @@ def stage(tmp_path_factory):
         page.open(view.address)
         until(lambda: page.text("word") == "WAITING")
         with engine:
-            yield SimpleNamespace(source=source, results=results, engine=engine, view=view, page=page)
+            yield SimpleNamespace(source=source, pool=pool, results=results, engine=engine, view=view, page=page)
     finally:
         engine.stop()
         page.close()
@@ -107,7 +109,7 @@ def stage(tmp_path_factory):
 @pytest.fixture
 def tracking(stage):
     """The page as it is while a needle is tracked, live, without a target."""
-    stage.source.mode = "run"
+    stage.source.mode, stage.pool.delay_s = "run", 0.0
     if not stage.page.run("document.getElementById('paused').hidden"):
         stage.page.press(" ")
     stage.page.press("Escape")
@@ -326,6 +328,7 @@ def test_pictures_come_at_the_pace_of_the_stream(tracking):
         ("speckle", "SEARCHING", "searching", False),
         ("freeze", "FROZEN", "bad", None),
         ("stop", "STALE", "bad", False),
+        ("slow", "LATE", "bad", False),
         ("lost", "NO SOURCE", "bad", False),
     ],
 )
@@ -333,7 +336,7 @@ def test_every_state_is_told_and_nothing_old_is_shown_as_new(tracking, mode, wor
     page = tracking.page
     tracking.engine.set_target((20.0, 15.0))
     until(lambda: distance_shown(tracking) is not None)
-    tracking.source.mode = mode
+    tracking.source.mode, tracking.pool.delay_s = mode, 1.1 * (mode == "slow")
     until(lambda: page.text("word") == word, 30)
     if word == "COASTING":  # it does not last: looked at in the past
         page.press(" ")
@@ -343,6 +346,11 @@ def test_every_state_is_told_and_nothing_old_is_shown_as_new(tracking, mode, wor
         assert page.run("document.getElementById('state').dataset.key") == key
         if needle is False:
             until(lambda: distance_shown(tracking) is None)
+    if word == "LATE":  # not to be shown as the present, and no better in the past
+        until(lambda: tracking.results.updates[-1].late)
+        page.press(" ")
+        until(lambda: "PAUSED" in page.text("paused"))
+        assert distance_shown(tracking) is None
     photograph(tracking, word.lower().replace(" ", "-"))
     for width in WIDTHS:
         page.size(width, 800)
@@ -366,6 +374,21 @@ def has_needle(page):
 
 def test_a_needle_that_is_seen_is_drawn(tracking):
     until(lambda: has_needle(tracking.page))
+
+
+def test_a_picture_has_the_record_of_its_own_frame(tracking):
+    """Also where results without a picture came after it, and where the stream stopped at it."""
+    script = """import('/history.js').then(({ History }) => {
+      const history = new History();
+      const line = (index, input_state) => JSON.stringify({ index, input_state, events: [] });
+      history.addLines([line(1, 'OK'), line(2, 'OK'), line(2, 'STALE'), line(3, 'OK')], 0);
+      history.addPicture({ index: 2, contours_mm: [] }, new Uint8Array(5), 0, 1);
+      const { record } = history.pictures[0];
+      history.addLines([line(4, 'OK')], 31);
+      history.addPicture({ index: 4, contours_mm: [] }, new Uint8Array(7), 31, 1);
+      return [record.index, record.input_state, history.results.length, history.pictures.length, history.bytes];
+    })"""
+    assert tracking.page.run(script) == [2, "OK", 1, 1, 7]
 
 
 def test_a_server_that_goes_is_told(tmp_path):

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -244,6 +245,18 @@ def test_every_result_comes_in_order_and_as_in_a_recording():
         assert [r["index"] for r in records] == list(range(12))
         assert pictures >= 11
         assert records[-1] == json.loads(line_of(run.engine.status().last))
+
+
+def test_frames_that_come_too_fast_for_pictures_have_their_lines_all_the_same():
+    with running() as run, run.connect() as client:
+        run.feed(30)
+        records, pictures = [], 0
+        while len(records) < 30:
+            head, lines, _ = client.until("results")[-1]
+            records += [json.loads(line) for line in lines.splitlines()]
+            pictures += head["picture"] is not None
+        assert [r["index"] for r in records] == list(range(30))
+        assert 0 < pictures < 30
 
 
 def test_the_picture_is_the_region_with_its_place():
@@ -495,6 +508,27 @@ def test_nothing_is_left_behind():
         client.close()
     assert wait_until(lambda: threading.active_count() <= before)
     ViewServer(port).close()
+
+
+def test_browsers_that_come_and_go_leave_nothing():
+    with running() as run:
+        run.connect().close()
+        assert wait_until(lambda: not run.view.viewers)
+        files, threads = open_files(), threading.active_count()
+        for k in range(40):
+            client = run.connect()
+            if k % 4 == 0:
+                run.feed()
+            if k % 2:
+                client.socket.socket.shutdown(socket.SHUT_RDWR)  # without a goodbye
+            client.close()
+            assert wait_until(lambda: not run.view.viewers)
+        assert wait_until(lambda: open_files() <= files and threading.active_count() <= threads)
+
+
+def open_files():
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
 
 
 def test_one_that_was_never_started_frees_its_port():

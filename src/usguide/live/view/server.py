@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ MAX_VIEWERS = 8
 PICTURES_PER_S = 30.0
 """No screen needs more, and each costs the machine that the engine runs on."""
 STATUS_S = 0.25
+MAX_WAITING = 32
+"""Results that may wait while a picture is made: no line is to be missed."""
 MAX_COMMAND_BYTES = 4096
 PING_S = 5.0
 """How often a browser is asked whether it is there; after twice as long without an answer it is not."""
@@ -112,7 +115,9 @@ class ViewServer:
     @property
     def address(self) -> str:
         """What to open in a browser."""
-        shown = f"[{self.host}]" if ":" in self.host else self.host
+        everywhere = self.host in ("0.0.0.0", "::")  # noqa: S104  (asked for)
+        name = socket.gethostname() if everywhere else self.host
+        shown = f"[{name}]" if ":" in name else name
         token = self._access.token
         return f"http://{shown}:{self.port}/" + ("" if token is None else f"?token={token}")
 
@@ -130,7 +135,7 @@ class ViewServer:
         """Serve the page for an engine, which gets the view as a sink and closes it at its end."""
         self._engine = engine
         self._thread.start()
-        engine.add_sink(self, name="view")
+        engine.add_sink(self, name="view", max_waiting=MAX_WAITING)
 
     # Called in the sink's thread
 

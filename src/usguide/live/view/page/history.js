@@ -1,16 +1,20 @@
 // The last 30 seconds: every result, and the pictures that were shown.
 
 export const KEPT_S = 30;
+const KEPT_BYTES = 128e6; // of pictures, for large ones on a small computer
 
 export class History {
   constructor() {
     this.results = []; // { at (s, this browser's clock), text, record }
-    this.pictures = []; // { at, blob, head, record }
+    this.pictures = []; // { at, blob, head, record, connection }
+    this.bytes = 0;
   }
 
   addLines(lines, at) {
-    for (const text of lines) this.results.push({ at, text, record: JSON.parse(text) });
+    const added = lines.map((text) => ({ at, text, record: JSON.parse(text) }));
+    this.results.push(...added);
     dropOld(this.results, at);
+    return added;
   }
 
   // The record of a picture came with it or before it.
@@ -18,8 +22,9 @@ export class History {
     const found = this.results.findLast((r) => r.record.index === head.index && r.record.input_state !== "STALE");
     const picture = { at, head, connection, blob: new Blob([jpeg], { type: "image/jpeg" }), record: found ? found.record : null };
     this.pictures.push(picture);
-    dropOld(this.pictures, at);
-    return picture;
+    this.bytes += picture.blob.size;
+    for (const old of dropOld(this.pictures, at)) this.bytes -= old.blob.size;
+    while (this.bytes > KEPT_BYTES) this.bytes -= this.pictures.shift().blob.size;
   }
 
   get last() {
@@ -50,5 +55,5 @@ export class History {
 function dropOld(items, now) {
   let old = 0;
   while (old < items.length && items[old].at < now - KEPT_S) old++;
-  if (old) items.splice(0, old);
+  return items.splice(0, old);
 }

@@ -80,9 +80,8 @@ function receive({ head, lines, jpeg }) {
   else if (head.kind === "status") status = head;
   else if (head.kind === "refused") message(head.why);
   else {
-    live.addLines(lines, heardAt);
-    const marked = live.last?.record.events.filter((e) => !e.startsWith("injection")).at(-1);
-    if (marked && lines.length) message(marked);
+    const told = live.addLines(lines, heardAt).flatMap((r) => r.record.events).at(-1);
+    if (told) message(told);
     if (head.picture) live.addPicture(head.picture, jpeg, heardAt, link.count);
     if (!looked) words();
   }
