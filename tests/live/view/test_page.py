@@ -185,7 +185,7 @@ def test_a_click_beside_the_picture_does_nothing(tracking):
 
 def test_it_pauses_and_scrubs_while_live_goes_on(tracking):
     page = tracking.page
-    until(lambda: page.run("Number(document.getElementById('scrub').max)") > 10)
+    until(lambda: page.run("Number(document.getElementById('scrub').max)") > 40)
     page.press(" ")
     assert page.text("paused").startswith("PAUSED 0.0 s")
     last = page.run("Number(document.getElementById('scrub').value)")
