@@ -1,7 +1,9 @@
 """Shared pictures with known truth, and the folder of public recordings where there is one."""
 
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -85,3 +87,21 @@ def real_frame():
     if not folder or not path.exists():
         pytest.skip("public recordings absent: set USGUIDE_DATA_DIR to their folder")
     return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[111 : 111 + 590, 368 : 368 + 647]
+
+
+@pytest.fixture
+def udp_sender():
+    """Start ffmpeg sending a moving test picture by UDP; more than one can be started."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg absent: apt-get install ffmpeg")
+    running = []
+
+    def start(port):
+        command = f"ffmpeg -loglevel quiet -re -f lavfi -i testsrc=size=320x240:rate=25 -pix_fmt yuv420p -c:v mpeg2video -g 5 -b:v 4M -f mpegts udp://127.0.0.1:{port}?pkt_size=1316"
+        running.append(subprocess.Popen(command.split(), stdin=subprocess.DEVNULL))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from igtl_cases import wait_until
 
 import usguide as ug
 
@@ -25,3 +26,28 @@ def test_a_point_goes_through_the_poses_of_its_frame():
         transforms={"ImageToProbe": to_probe, "ProbeToTracker": to_tracker},
     )
     np.testing.assert_allclose(example.in_space(frame, (2.0, 3.0), "ImageToProbe", "ProbeToTracker"), [97, 2, 7])
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="the examples are not beside the tests")
+def test_guidance_between_two_openigtlink_links():
+    """Images in, results out: the status of each frame has its index and the image's own time."""
+    from usguide.live import igtl
+
+    spec = importlib.util.spec_from_file_location("openigtlink_guidance", FOLDER / "openigtlink_guidance.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    got = []
+    pixels = np.random.default_rng(0).integers(0, 99, (3, 96, 96), dtype=np.uint8)
+    sink = igtl.IgtlSink(igtl.IgtlServer(0))
+    with igtl.IgtlServer(0) as scanner, igtl.IgtlSource("127.0.0.1", scanner.port) as source:
+        with igtl.IgtlClient("127.0.0.1", sink.server.port, on_message=got.append):
+            assert wait_until(lambda: scanner.clients == 1 and sink.server.clients == 1)
+            for k in range(3):
+                scanner.send(
+                    igtl.encode(igtl.Image(pixels[k], np.diag([0.2, 0.2, 1, 1])), "Image", timestamp_s=50.0 + k)
+                )
+            example.guide(source, sink, ug.GuidancePipeline(), frames=3)
+            assert wait_until(lambda: sum(m.device == "NeedleMeasures" for m in got) == 3)
+        sink.close()
+    said = [m for m in got if m.device == "NeedleStatus"]
+    assert [(m.content.subcode, m.header.timestamp_s) for m in said] == [(0, 50.0), (1, 51.0), (2, 52.0)]

@@ -80,8 +80,8 @@ def validate_point(value: ArrayLike, *, name: str) -> tuple[float, float]:
     """Return `value` as a pair of finite floats, else raise `InputError`."""
     try:
         x, y = (float(v) for v in np.asarray(value, dtype=float).ravel())
-    except (TypeError, ValueError):
-        raise InputError(f"{name}: expected two numbers, got {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name}: expected two numbers, got {value!r:.120}") from None
     if not (math.isfinite(x) and math.isfinite(y)):
         raise InputError(f"{name}: expected finite numbers, got {value!r}")
     return x, y

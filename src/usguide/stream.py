@@ -1,4 +1,4 @@
-"""What happens to a stream besides pictures: repeats, freezes, and changes of size or spacing."""
+"""What happens to a stream besides pictures: repeats, freezes, changes of size or spacing, frames that can't be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.grid import WorkingImage
-from usguide.types import Frame, InputState
+from usguide.types import Frame, GuidanceResult, InputState, TrackState
 
 logger = logging.getLogger("usguide")
 
@@ -69,3 +69,24 @@ def _describe_change(old: tuple[object, ...] | None, new: tuple[object, ...]) ->
     names = ("size (H, W) px", "spacing (lateral, axial) mm/px", "region (x, y, w, h) px")
     changes = [f"{n} changed: {a} -> {b}" for n, a, b in zip(names, old or (), new, strict=True) if a != b]
     return "; ".join(changes)
+
+
+def without_needle(
+    index: int, timestamp_s: float, before: TrackState, input_state: InputState, reason: str
+) -> GuidanceResult:
+    """Return the result where there is no picture to look at: the state before it, and no needle.
+
+    Parameters
+    ----------
+    index : int
+    timestamp_s : float
+    before : TrackState
+        Of the result before this one.
+    input_state : InputState
+        `INVALID` or `STALE`.
+    reason : str
+        Goes into the events.
+    """
+    # LOST is said once, so what comes after it is one more of searching.
+    state = TrackState.SEARCHING if before is TrackState.LOST else before
+    return GuidanceResult(index, timestamp_s, state, input_state, events=(reason,))

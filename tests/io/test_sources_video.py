@@ -150,7 +150,7 @@ class StandInCamera:
 
 def test_a_camera_gives_pictures_as_they_arrive(monkeypatch):
     camera = StandInCamera()
-    monkeypatch.setattr("usguide.io.video._open_capture", lambda _: camera)
+    monkeypatch.setattr("usguide.io.video.open_capture", lambda _: camera)
     with ug.open_source("camera:0", depth_mm=48) as source:
         assert (source.info.kind, source.info.frame_count, source.info.times_source) == (
             "camera",

@@ -10,6 +10,7 @@ import typer
 from usguide import __version__
 from usguide.cli.parsing import (
     one_spacing,
+    parse_circles,
     parse_numbers,
     parse_range,
     parse_region,
@@ -50,6 +51,29 @@ TwoPoints = Annotated[
 ]
 Rate = Annotated[float | None, typer.Option("--frame-rate", metavar="HZ", help="replaces the recording's own times")]
 Scale = Annotated[float | None, typer.Option("--full-scale", metavar="V", help="white, for floating-point pixels")]
+LockAngle = Annotated[
+    float | None,
+    typer.Option("--lock-angle", metavar="DEG", help="insertion angle that is known, give or take 2 degrees"),
+]
+Guide = Annotated[
+    str | None,
+    typer.Option(
+        "--guide",
+        metavar="X,Z,DEG",
+        help="needle guide's line: where it comes into the picture, in mm, and its angle; with --entry left or right."
+        " Only what lies within 3 mm and 3 degrees of it is a needle",
+    ),
+]
+GUIDE_FORM = "X,Z,DEG, in mm and degrees, as 0,6,30"
+Preset = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME|FILE",
+        help="preset, see 'usguide presets', or a TOML file; repeatable: a later one replaces what an earlier one says,"
+        " and the other options replace both",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
 
 datasets_app = typer.Typer(
@@ -120,28 +144,9 @@ def track(
         str | None,
         typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
     ] = None,
-    lock_angle: Annotated[
-        float | None,
-        typer.Option("--lock-angle", metavar="DEG", help="insertion angle that is known, give or take 2 degrees"),
-    ] = None,
-    guide: Annotated[
-        str | None,
-        typer.Option(
-            "--guide",
-            metavar="X,Z,DEG",
-            help="needle guide's line: where it comes into the picture, in mm, and its angle; with --entry left or right."
-            " Only what lies within 3 mm and 3 degrees of it is a needle",
-        ),
-    ] = None,
-    preset: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME|FILE",
-            help="preset, see 'usguide presets', or a TOML file; repeatable: a later one replaces what an earlier one says,"
-            " and the other options replace both",
-        ),
-    ] = None,
+    lock_angle: LockAngle = None,
+    guide: Guide = None,
+    preset: Preset = None,
     seed: Annotated[
         str | None,
         typer.Option(
@@ -181,7 +186,7 @@ def track(
         entry=entry,
         angle_deg=parse_range(angle, "--angle"),
         lock_angle_deg=lock_angle,
-        guide=parse_numbers(guide, 3, "--guide", "X,Z,DEG, in mm and degrees, as 0,6,30"),
+        guide=parse_numbers(guide, 3, "--guide", GUIDE_FORM),
         presets=tuple(preset or ()),
         seed=parse_seed(seed),
         seed_at_s=seed_at_s,
@@ -196,6 +201,149 @@ def track(
         as_json=as_json,
     )
     code = run_track(options)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "usguide live igtl://127.0.0.1:18944/Image_Reference --entry left --igtl-out 18945\n\n"
+    "usguide live camera:0 --depth-mm 40 --roi 368,111,647,590 --entry left --record run1\n\n"
+    "usguide live udp://0.0.0.0:5000 --spacing-mm 0.08 --entry left --angle 15:60\n\n"
+    "usguide live replay:scan.dcm --entry right --view\n\n"
+    "usguide replay run1\n\n"
+    f"{NOTICE}"
+)
+def live(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="igtl://host:port/Device, camera:0, udp://0.0.0.0:5000, rtsp://host/stream, http://host/stream;"
+            " replay:FILE, a recording at its own pace",
+            show_default=False,
+        ),
+    ],
+    record: Annotated[
+        Path | None,
+        typer.Option("--record", metavar="DIR", help="new folder for frames, results and what the operator did"),
+    ] = None,
+    spacing: Spacing = None,
+    depth_mm: Depth = None,
+    two_points: TwoPoints = None,
+    roi: Roi = None,
+    entry: Annotated[
+        Literal["left", "right", "top", "any"] | None, typer.Option("--entry", help="edge where the shaft comes in")
+    ] = None,
+    angle: Annotated[
+        str | None,
+        typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
+    ] = None,
+    lock_angle: LockAngle = None,
+    guide: Guide = None,
+    preset: Preset = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="X,Z", help="point to guide to, lateral and axial mm")
+    ] = None,
+    igtl_out: Annotated[
+        int | None,
+        typer.Option(
+            "--igtl-out",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="send needle and measures over OpenIGTLink to whoever connects to PORT of this machine; 0: any free one",
+        ),
+    ] = None,
+    view: Annotated[bool, typer.Option("--view", help="show everything on a page for the browser")] = False,
+    view_port: Annotated[
+        int, typer.Option("--view-port", metavar="N", min=0, max=65535, help="port of the page; 0: any free one")
+    ] = 8780,
+    view_host: Annotated[
+        str,
+        typer.Option(
+            "--view-host",
+            metavar="H",
+            help="address to serve the page at; with 0.0.0.0 other machines reach it, by an address with a token",
+        ),
+    ] = "127.0.0.1",
+    keep_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-out", metavar="X,Z,R", help="circle in mm that the view marks as to be avoided; repeatable"
+        ),
+    ] = None,
+    full_scale: Scale = None,
+    max_frames: Annotated[
+        int | None, typer.Option("--max-frames", metavar="N", min=1, help="stop once N frames were processed")
+    ] = None,
+    duration: Annotated[float | None, typer.Option("--duration", metavar="S", min=0.0, help="stop after S s")] = None,
+    stale_after: Annotated[
+        float, typer.Option("--stale-after", metavar="S", min=0.05, help="the input is STALE without a frame for S s")
+    ] = 0.5,
+    late_after: Annotated[
+        float, typer.Option("--late-after", metavar="S", min=0.001, help="a result whose frame is older is LATE")
+    ] = 0.25,
+    threads: Annotated[int, typer.Option("--threads", metavar="N", min=1, help="threads for OpenCV")] = 1,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Guide live: work on the newest frame of a scanner, a camera, a stream or a replay, and show state, tip and latency.
+
+    A source that is lost is tried again, ever more rarely, until it is back. Ctrl-C ends the run and keeps the recording.
+
+    Exit codes: 0 the source, the time or the number of frames is at its end, 1 an error midway (the recording up to there
+    is kept), 2 bad input, 130 interrupted (kept).
+    """
+    from usguide.cli.live import LiveOptions, run_live  # noqa: PLC0415
+
+    options = LiveOptions(
+        source=source,
+        record=record,
+        spacing_mm=one_spacing(parse_spacing(spacing), parse_two_points(two_points), depth_mm),
+        depth_mm=depth_mm,
+        region=parse_region(roi),
+        entry=entry,
+        angle_deg=parse_range(angle, "--angle"),
+        lock_angle_deg=lock_angle,
+        guide=parse_numbers(guide, 3, "--guide", GUIDE_FORM),
+        presets=tuple(preset or ()),
+        target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
+        igtl_port=igtl_out,
+        view_port=view_port if view else None,
+        view_host=view_host,
+        keep_out=parse_circles(keep_out, "--keep-out"),
+        full_scale=full_scale,
+        max_frames=max_frames,
+        duration_s=duration,
+        stale_after_s=stale_after,
+        late_after_s=late_after,
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    code = run_live(options)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command(epilog="Examples:\n\nusguide replay run1\n\nusguide replay run1 --out again.jsonl")
+def replay(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="recording of 'usguide live --record'", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE.jsonl", help="write the results of the replay")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Process a live recording again, as it was processed, and compare the results with those it holds.
+
+    Exit codes: 0 the same, byte for byte, latency aside; 1 not the same; 2 bad input.
+    """
+    from usguide.cli.replay import run_replay  # noqa: PLC0415
+
+    code = run_replay(folder, out, quiet=quiet)
     if code:
         raise typer.Exit(code)
 

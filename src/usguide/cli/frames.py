@@ -9,7 +9,8 @@ from usguide.errors import InvalidFrameError
 from usguide.io import Source
 from usguide.io.sinks import RunSummary, Sink
 from usguide.pipeline import GuidancePipeline
-from usguide.types import Frame, GuidanceResult, InputState, TrackState
+from usguide.stream import without_needle
+from usguide.types import InputState, TrackState
 
 GIVE_UP_AFTER = 100
 """So many bad frames before the first good one mean that the input or its spacing is wrong."""
@@ -40,7 +41,7 @@ def run_frames(
             result = pipeline.step_still(frame) if stills else pipeline.step(frame)
         except InvalidFrameError as error:
             summary.first_reason = summary.first_reason or str(error)
-            result = _invalid(frame, state, str(error))
+            result = without_needle(frame.index, frame.timestamp_s, state, InputState.INVALID, str(error))
         if stills and last_shape not in (None, frame.shape):
             summary.event(frame.index, f"size (H, W) px changed: {last_shape} -> {frame.shape}")
         last_shape, state = frame.shape, result.state
@@ -51,9 +52,3 @@ def run_frames(
         hopeless = summary.frames == summary.bad_frames == GIVE_UP_AFTER
         if stop.asked or summary.stopped_early or hopeless:
             return
-
-
-def _invalid(frame: Frame, state: TrackState, reason: str) -> GuidanceResult:
-    # LOST is said once, so an invalid frame after it is one more of searching.
-    state = TrackState.SEARCHING if state is TrackState.LOST else state
-    return GuidanceResult(frame.index, frame.timestamp_s, state, InputState.INVALID, events=(reason,))

@@ -21,7 +21,21 @@ def pipeline_for(
     lock_angle_deg: float | None = None,
     guide: Sequence[float] | None = None,
 ) -> GuidancePipeline:
-    """Return a pipeline for what is known of the needle.
+    """Return a pipeline for what is known of the needle; see `pipeline_and_guide`."""
+    return pipeline_and_guide(
+        presets=presets, entry=entry, angle_deg=angle_deg, lock_angle_deg=lock_angle_deg, guide=guide
+    )[0]
+
+
+def pipeline_and_guide(
+    *,
+    presets: Sequence[str] = (),
+    entry: EntrySide | None = None,
+    angle_deg: tuple[float, float] | None = None,
+    lock_angle_deg: float | None = None,
+    guide: Sequence[float] | None = None,
+) -> tuple[GuidancePipeline, GuideLine | None]:
+    """Return a pipeline for what is known of the needle, and the guide line that it keeps to.
 
     Parameters
     ----------
@@ -47,8 +61,8 @@ def pipeline_for(
     if lock_angle_deg is not None:
         prior = prior.with_angle(lock_angle_deg)
     if guide is None:
-        return GuidancePipeline(prior, settings)
+        return GuidancePipeline(prior, settings), None
     x, z, degrees = guide
     line = GuideLine.from_angle((x, z), degrees, prior.entry_side)
     detector = OnGuideLine(LineDetector(settings.detection.detector), line)
-    return GuidancePipeline(line.prior(prior), settings, detector=detector)
+    return GuidancePipeline(line.prior(prior), settings, detector=detector), line

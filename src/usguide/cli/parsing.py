@@ -24,6 +24,15 @@ def parse_numbers(text: str | None, count: int, option: str, form: str) -> tuple
     return values
 
 
+def parse_circles(texts: list[str] | None, option: str) -> tuple[tuple[float, ...], ...]:
+    """Parse each ``X,Z,R``, the radius above 0."""
+    circles = [parse_numbers(text, 3, option, "X,Z,R in mm, as 20,15,4") for text in texts or ()]
+    for circle in circles:
+        if circle is not None and circle[2] <= 0:
+            raise InputError(f"{option}: expected a radius above 0, got {circle[2]:g}")
+    return tuple(c for c in circles if c is not None)
+
+
 def parse_spacing(text: str | None) -> tuple[float, float] | None:
     """Parse ``S`` or ``AX,LAT``."""
     if text is None:

@@ -81,8 +81,13 @@ class CallbackSource(BaseSource):
         self._index = 0
         self._start = time.monotonic()
 
-    def push(self, pixels: Any, timestamp_s: float | None = None) -> bool:
-        """Hand over one picture; the pixels are copied before the call returns.
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be pushed any more."""
+        return self._closed
+
+    def push(self, pixels: Any, timestamp_s: float | None = None, *, geometry: ImageGeometry | None = None) -> bool:
+        """Hand over one picture; the pixels are copied once, before the call returns.
 
         Parameters
         ----------
@@ -90,6 +95,8 @@ class CallbackSource(BaseSource):
             uint8, uint16 or float.
         timestamp_s : float, optional
             Time of the picture; by default the time since the source was made.
+        geometry : ImageGeometry, optional
+            Of this picture and those after it, where it is another one than before.
 
         Returns
         -------
@@ -107,6 +114,8 @@ class CallbackSource(BaseSource):
             if self._closed:
                 raise InputError("push: expected an open source, got one that was closed; make a new one")
             index, self._index = self._index, self._index + 1
+            if geometry is not None and geometry != self.info.geometry:
+                self.info = replace(self.info, geometry=geometry)
             frame = self._copied(pixels, index, now)
             if frame is None:
                 return False

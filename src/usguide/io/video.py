@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,26 @@ GIVE_UP_AFTER = 100
 """So many frames in a row that can't be decoded are the end of the video."""
 
 
-def _open_capture(target: str | int) -> cv2.VideoCapture:
+def open_capture(target: str | int, parameters: Sequence[int] = ()) -> cv2.VideoCapture:
+    """Open a file, an address or a camera by its number; not opened where it can't be.
+
+    Parameters
+    ----------
+    target : str or int
+    parameters : sequence of int
+        OpenCV's properties, each followed by its value.
+    """
     # OpenCV would try its other backends on a damaged file, and each writes to stderr.
     only_ffmpeg = isinstance(target, str) and cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends()
     with quiet_opencv():
         try:
-            return cv2.VideoCapture(target, cv2.CAP_FFMPEG if only_ffmpeg else cv2.CAP_ANY)
+            return cv2.VideoCapture(target, cv2.CAP_FFMPEG if only_ffmpeg else cv2.CAP_ANY, parameters)
         except cv2.error:
             return cv2.VideoCapture()
 
 
-def _read(capture: cv2.VideoCapture) -> NDArray[Any] | None:
+def read_picture(capture: cv2.VideoCapture) -> NDArray[Any] | None:
+    """Return the next picture, shape (H, W) or (H, W, 3); None where there is none."""
     try:
         ok, pixels = capture.read() if capture.isOpened() else (False, None)
     except cv2.error:
@@ -54,8 +63,8 @@ class _CaptureSource(BaseSource):
     def __init__(self, target: str | int, name: str, kind: SourceKind, refusal: str, options: SourceOptions) -> None:
         if options.timestamps_s is not None:
             raise InputError(f"{name}: expected pictures or an array for timestamps_s, got a {kind}; leave it out")
-        self._capture = _open_capture(target)
-        raw = _read(self._capture)
+        self._capture = open_capture(target)
+        raw = read_picture(self._capture)
         if raw is None:
             self._capture.release()
             raise FormatError(f"{name}: {refusal}")
@@ -130,13 +139,13 @@ class VideoSource(_CaptureSource):
         """Decode the file from its start; the times are those of presentation, uneven where the file's are."""
         self.begin()
         # A capture of its own for each pass: two passes at once do not take each other's frames.
-        capture = _open_capture(str(self._path))
+        capture = open_capture(str(self._path))
         self._passes.append(capture)
         step = 1.0 / self.info.frame_rate_hz if self.info.frame_rate_hz else self.step_s
         last, index, failed, read = -math.inf, 0, 0, 0
         try:
             while failed < GIVE_UP_AFTER and not self._closed:
-                raw = _read(capture)
+                raw = read_picture(capture)
                 if raw is None:
                     failed += 1  # damage in the middle: the decoder goes on behind it; at the end it never does
                     continue
@@ -186,7 +195,7 @@ class CameraSource(_CaptureSource):
         self.begin()
         start, index = time.monotonic(), 0
         while not self._closed:
-            raw = _read(self._capture)
+            raw = read_picture(self._capture)
             if raw is None:
                 if not self._closed:
                     self.note(f"the camera stopped after {index} pictures")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from usguide.geometry import ImageGeometry
 from usguide.io.staging import StagedFrames
 from usguide.types import Frame
 
-_METAIMAGE_TYPES = {"u1": "MET_UCHAR", "u2": "MET_USHORT", "f4": "MET_FLOAT", "f8": "MET_DOUBLE"}
+METAIMAGE_TYPES = {"u1": "MET_UCHAR", "u2": "MET_USHORT", "f4": "MET_FLOAT", "f8": "MET_DOUBLE"}
 _NRRD_TYPES = {"u1": "unsigned char", "u2": "unsigned short", "f4": "float", "f8": "double"}
 
 
@@ -67,20 +68,25 @@ def write_sequence(
                 raise InputError(f"{target.name}: expected one spacing throughout, got another at frame {frame.index}")
             if spacing_known:
                 geometry = frame.geometry
-            fields += _fields_of(frame, staged.count, times_known=times_known)
+            fields += fields_of(frame, staged.count, times_known=times_known)
             times += [float(frame.timestamp_s)] * times_known
             # Colours are blue first in a frame, and red first in files.
             staged.write(frame.pixels if frame.pixels.ndim == 2 else frame.pixels[..., 2::-1])
         if not staged.count:
             raise FormatError(f"{target.name}: expected at least one frame to write, got none")
         if suffix == ".mha":
-            staged.finish(lambda size: _metaimage_header(staged, geometry, fields, size if compressed else None))
+            staged.finish(
+                lambda size: metaimage_header(
+                    (staged.count, *staged.shape), staged.dtype, geometry, fields, size if compressed else None
+                )
+            )
         else:
             staged.finish(lambda _: _nrrd_header(staged, geometry, fields, times, "gzip" if compressed else "raw"))
         return staged.count
 
 
-def _fields_of(frame: Frame, number: int, *, times_known: bool) -> list[tuple[str, str]]:
+def fields_of(frame: Frame, number: int, *, times_known: bool) -> list[tuple[str, str]]:
+    """Return PLUS's fields of the frame that is stored in place `number`: time, status and transforms."""
     fields = {"FrameNumber": str(frame.index), "ImageStatus": frame.status}
     if times_known:
         fields["Timestamp"] = repr(float(frame.timestamp_s))
@@ -92,10 +98,31 @@ def _fields_of(frame: Frame, number: int, *, times_known: bool) -> list[tuple[st
     return [(f"Seq_Frame{number:04d}_{key}", value) for key, value in fields.items()]
 
 
-def _metaimage_header(
-    staged: StagedFrames, geometry: ImageGeometry, fields: list[tuple[str, str]], packed_bytes: int | None
+def metaimage_header(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    geometry: ImageGeometry,
+    fields: Iterable[tuple[str, str]],
+    packed_bytes: int | None = None,
+    data_file: str = "LOCAL",
 ) -> bytes:
-    height, width, *channels = staged.shape
+    """Return the header of a MetaImage sequence.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (N, H, W) or (N, H, W, C) of the pixels.
+    dtype : numpy.dtype
+        One of `METAIMAGE_TYPES`.
+    geometry : ImageGeometry
+    fields : iterable of (str, str)
+        Further names and values, such as those of `fields_of`.
+    packed_bytes : int, optional
+        Size of the pixels where they are deflated.
+    data_file : str
+        Where the pixels are; LOCAL is right behind the header.
+    """
+    count, height, width, *channels = shape
     lines = [
         ("ObjectType", "Image"),
         ("NDims", "3"),
@@ -106,13 +133,13 @@ def _metaimage_header(
         ("TransformMatrix", "1 0 0 0 1 0 0 0 1"),
         ("Offset", f"{geometry.origin_mm[0]!r} {geometry.origin_mm[1]!r} 0"),
         ("ElementSpacing", f"{geometry.lateral_mm_per_px!r} {geometry.axial_mm_per_px!r} 1"),
-        ("DimSize", f"{width} {height} {staged.count}"),
+        ("DimSize", f"{width} {height} {count}"),
         *([("ElementNumberOfChannels", str(channels[0]))] if channels else []),
-        ("ElementType", _METAIMAGE_TYPES[staged.dtype.str[1:]]),
+        ("ElementType", METAIMAGE_TYPES[dtype.str[1:]]),
         ("UltrasoundImageOrientation", "MF"),
         ("UltrasoundImageType", "RGB_COLOR" if channels else "BRIGHTNESS"),
         *fields,
-        ("ElementDataFile", "LOCAL"),
+        ("ElementDataFile", data_file),
     ]
     return "".join(f"{name} = {value}\n" for name, value in lines).encode()
 

@@ -39,12 +39,12 @@ class RunFolder:
                 raise FormatError(f"{out / name}: expected a place for a result, got a folder of that name; move it")
         if (out / PICTURES).exists() and not (out / PICTURES).is_dir():
             raise FormatError(f"{out / PICTURES}: expected a folder for overlays, got a file of that name; move it")
-        self._made = _missing(out)
+        self._made = missing_folders(out)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.work = Path(tempfile.mkdtemp(prefix=".usguide-", dir=out))
         except OSError as error:
-            _remove_empty(self._made)
+            remove_empty(self._made)
             raise FormatError(f"{out}: results can't be written there: {error.strerror or error}") from None
 
     def publish(self) -> list[Path]:
@@ -73,31 +73,33 @@ class RunFolder:
                 picture.replace(target / picture.name)
             source.rmdir()
         elif target.is_dir():
-            _remove_empty([target])
+            remove_empty([target])
 
     def discard(self) -> None:
         """Remove all that was written, and the folders that were made for it."""
         shutil.rmtree(self.work, ignore_errors=True)
-        _remove_empty(self._made)
+        remove_empty(self._made)
 
 
 @contextmanager
 def folder_for(folder: Path) -> Iterator[Path]:
     """Make `folder`; after an error take away what was made, if nothing is in it."""
-    made = _missing(folder)
+    made = missing_folders(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
     except BaseException:
-        _remove_empty(made)
+        remove_empty(made)
         raise
 
 
-def _missing(folder: Path) -> list[Path]:
+def missing_folders(folder: Path) -> list[Path]:
+    """Return which of a folder and those above it are not there yet, from the inside out."""
     return [p for p in (folder, *folder.parents) if not p.exists()]
 
 
-def _remove_empty(folders: list[Path]) -> None:
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders from the inside out, up to the first that holds something."""
     for folder in folders:
         try:
             folder.rmdir()

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from usguide.errors import InputError
 from usguide.geometry import ImageGeometry
 from usguide.types import Frame, GuidanceResult, NeedleTrack
 
@@ -31,12 +32,15 @@ class Sink(Protocol):
         ...
 
 
-def result_record(frame: Frame, result: GuidanceResult) -> dict[str, Any]:
+def result_record(frame: Frame | None, result: GuidanceResult) -> dict[str, Any]:
     """Return the record of one frame: every key is there, null where there is nothing to say.
 
-    mm have three decimals, px one; px are those of the whole delivered frame.
+    mm have three decimals, px one; px are those of the whole delivered frame. Without a frame (a live stream that
+    stopped, a picture that could not be made) there is no needle whose px could be asked for.
     """
-    g, track = frame.geometry, result.track
+    if frame is None and result.tracks:
+        raise InputError("result_record: expected the frame that the needle was found in, got None")
+    g, track = ImageGeometry(1.0, 1.0) if frame is None else frame.geometry, result.track
     fluid, target = result.injectate, result.target
     return {
         "schema_version": SCHEMA_VERSION,
@@ -121,14 +125,21 @@ def _number(value: float | None, digits: int) -> float | None:
     return round(float(value), digits) + 0.0
 
 
-class _LineFile:
-    """A text file that holds whole lines only, also when the disk fills up within one."""
+class LineFile:
+    """A text file that holds whole lines only, also when the disk fills up within one.
+
+    Parameters
+    ----------
+    path : Path
+        Made anew.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
         self._good = 0
 
     def write(self, line: str) -> None:
+        """Write a line that ends in a newline; it is in the file when this returns."""
         data = memoryview(line.encode())
         try:
             while data:
@@ -139,6 +150,7 @@ class _LineFile:
         self._good = self._file.tell()
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
@@ -146,7 +158,7 @@ class JsonlSink:
     """`results.jsonl`: each line is complete, and in the file, when `write` returns."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _LineFile(path)
+        self._file = LineFile(path)
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Write one line."""
@@ -185,7 +197,7 @@ class CsvSink:
     """`results.csv`: the best track in columns, units in the header, empty cells where there is none."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _LineFile(path)
+        self._file = LineFile(path)
         self._row(CSV_COLUMNS)
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
