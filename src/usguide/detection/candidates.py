@@ -44,6 +44,8 @@ FEATURE_NAMES = (
     "look_rank",
     "new_rank",
     "candidates",
+    "look_lead_mm",
+    "new_lead_mm",
 )
 BLIND_TO = ("angle_deg", "uneven_mm")
 """Known and not used: rendered fasciae are flatter than real ones, and rendered shafts straighter."""
@@ -52,6 +54,7 @@ _WEIGHED_AT = np.array([FEATURE_NAMES.index(n) for n in WEIGHED])
 START = FEATURE_NAMES.index("start_mm")
 LOOK_SUM, NEW_SUM = FEATURE_NAMES.index("look_sum_mm"), FEATURE_NAMES.index("new_sum_mm")
 LOOK_RANK, NEW_RANK, COUNT = (FEATURE_NAMES.index(n) for n in ("look_rank", "new_rank", "candidates"))
+LOOK_LEAD, NEW_LEAD = FEATURE_NAMES.index("look_lead_mm"), FEATURE_NAMES.index("new_lead_mm")
 LONGEST_STEPS = 420
 SAME_ANGLE_RAD, SAME_ACROSS_MM, SAME_ALONG_MM = math.radians(5), 1.0, 2.0
 
@@ -139,10 +142,12 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
 
 
 def weigh(candidates: list[Candidate], forest: Forest) -> None:
-    """Rank the candidates of one frame among each other, and give each its log-odds."""
-    for key, rank in ((LOOK_SUM, LOOK_RANK), (NEW_SUM, NEW_RANK)):
-        for k, c in enumerate(sorted(candidates, key=lambda c: -c.features[key])):
-            c.features[rank] = k
+    """Compare the candidates of one frame with each other, and give each its log-odds."""
+    for key, rank, lead in ((LOOK_SUM, LOOK_RANK, LOOK_LEAD), (NEW_SUM, NEW_RANK, NEW_LEAD)):
+        ordered = sorted(candidates, key=lambda c: -c.features[key])
+        for k, c in enumerate(ordered):
+            rival = ordered[1 if k == 0 else 0].features[key] if len(ordered) > 1 else 0.0
+            c.features[rank], c.features[lead] = k, c.features[key] - rival
     for c in candidates:
         c.features[COUNT] = len(candidates)
         c.log_odds = forest.log_odds(c.features[_WEIGHED_AT])

@@ -52,6 +52,10 @@ class DetectionSettings:
     """A picture on its own shows a needle when its best candidate is at least this likely."""
 
 
+FITTED_RANGE_DEG = 75.0
+"""Angles, from one side, that the trees were fitted for."""
+
+
 @cache
 def needle_forest() -> Forest:
     """Return the fitted trees for the log-odds that a candidate lies on a needle."""
@@ -88,6 +92,11 @@ class LineDetector:
         """
         found = self.candidates(evidence, prior, expected)
         weigh(found, self._forest)
+        # What is looked for in fewer places is likelier in each.
+        low, high = prior.angle_deg
+        more = math.log(FITTED_RANGE_DEG / ((high - low) * len(sides_of(prior))))
+        for c in found:
+            c.log_odds += more
         likely = [c for c in found if c.log_odds >= self.settings.least_log_odds]
         likely.sort(key=lambda c: -c.log_odds)
         return tuple(self._detection(c, evidence) for c in likely)
