@@ -35,6 +35,8 @@ USUAL_BEND_PER_MM = 0.003
 END_BLUR_MM = 0.38
 """Log compression and the point spread let a bright end look so much longer than it is."""
 FEATURES = 25
+STILL_PX = 0.1
+"""A line whose ends moved less than this has settled."""
 
 
 @kernel
@@ -91,8 +93,8 @@ def examine(
     on_line, new_line = np.empty(most), np.empty(most)
     centre, found = np.zeros(3), np.empty(2)
     angle, bend, before = math.atan2(y1 - y0, x1 - x0), 0.0, int(BEFORE_MM / mm)
-    # A first look lays the line and finds its end; the second uses all of it.
-    for look_again in range(2):
+    # A first look lays the line and finds its end, the second uses all of it; a third where that moved the line.
+    for look_again in range(3):
         steps = min(int(length) + 1, most)
         straighten(look, look_known, look_energy, look_floor2, x0, y0, angle, bend, steps, HALF_STRIP, a, seen_a)
         straighten(new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, HALF_STRIP, b, seen_b)
@@ -102,6 +104,7 @@ def examine(
         usual = 0.5 * USUAL_BEND_PER_MM * mm * length * length
         ridge = 4.0 / (usual * usual) if length * mm > 6 else 1e9
         away = fit_centre(a, b, steps, 2.0, ridge, centre)
+        moved = max(abs(centre[0]), abs(centre[0] + centre[1] + centre[2]))
         x0, y0 = x0 - math.sin(angle) * centre[0], y0 + math.cos(angle) * centre[0]
         limit = 0.5 * BEND_PER_MM * mm
         bend = min(max(bend + centre[2] / (length * length), -limit), limit)
@@ -122,7 +125,9 @@ def examine(
         length = end - start
         if length < shortest:
             return False
-        if look_again == 0:
+        if look_again == 1 and moved < STILL_PX:
+            break
+        if look_again < 2:
             x0, y0, angle = _along(bx, by, at_start, bend, float(start))
     ex, ey, _ = _along(bx, by, at_start, bend, float(start))
     tx, ty, at_end = _along(bx, by, at_start, bend, end)
