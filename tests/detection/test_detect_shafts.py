@@ -33,7 +33,8 @@ def test_the_mirror_image_gives_the_mirrored_answer():
     right = ug.detect_shafts(frame_of(pixels[:, ::-1]), prior=ug.InsertionPrior("right", (15, 60)))[0]
     left = ug.detect_shafts(frame_of(pixels), prior=ug.InsertionPrior("left", (15, 60)))[0]
     assert math.dist(right.distal_mm, (width_mm - tip[0], tip[1])) < 0.5
-    assert right.angle_deg == pytest.approx(left.angle_deg, abs=0.1)
+    # The halved grid falls differently on a mirrored picture of this width.
+    assert right.angle_deg == pytest.approx(left.angle_deg, abs=0.25)
     # Log-odds: the search grid lies half a pixel elsewhere on the mirror image.
     assert right.score == pytest.approx(left.score, abs=0.5)
 
@@ -117,8 +118,9 @@ def test_candidates_are_ranked_and_differ():
     assert [s.score for s in shafts] == sorted((s.score for s in shafts), reverse=True)
     for k, one in enumerate(shafts):
         for other in shafts[:k]:
-            turn = abs(one.angle_deg - other.angle_deg)
-            assert turn > 2 or math.dist(one.distal_mm, other.distal_mm) > 0.8
+            a, b = (np.subtract(s.distal_mm, s.entry_mm) / s.length_mm for s in (one, other))
+            apart = math.degrees(math.acos(np.clip(a @ b, -1, 1)))
+            assert apart > 2 or math.dist(one.distal_mm, other.distal_mm) > 0.8
 
 
 @pytest.mark.parametrize("bend_per_mm", [-0.004, 0.004])

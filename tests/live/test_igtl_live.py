@@ -4,7 +4,7 @@ import json
 import time
 
 import numpy as np
-from conftest import needle_picture
+from conftest import stream_picture
 from igtl_cases import wait_until
 from live_cases import QuickPipeline
 
@@ -30,13 +30,13 @@ def test_images_in_and_needle_out():
         engine.add_sink(IgtlLiveSink(igtl.IgtlSink(viewers)))
         with engine:
             assert wait_until(lambda: scanner.clients == 1 and viewers.clients == 1)
-            for k in range(12):
-                pixels, _, tip = needle_picture(length_mm=9 + 0.4 * k, seed=k)
+            for k in range(24):
+                pixels, tip = stream_picture(max(0.0, 0.6 * (k - 3)), k)
                 tips.append(tip)
                 shown = igtl.Image(pixels, np.diag([0.1, 0.1, 1, 1]))
                 scanner.send(igtl.encode(shown, "Image", timestamp_s=1e9 + 0.05 * k))
                 assert wait_until(lambda k=k: sum(m.device == "NeedleMeasures" for m in got) == k + 1)
-            assert engine.status().received == engine.status().processed == 12
+            assert engine.status().received == engine.status().processed == 24
     said = [m for m in got if m.device == "NeedleTip"]
     assert len(said) >= 4
     for message in said:
