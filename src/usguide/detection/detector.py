@@ -48,8 +48,9 @@ class DetectionSettings:
     despeckle_options: dict[str, float] = field(default_factory=dict)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
-    still_confidence: float = 0.5
-    """A picture on its own shows a needle when its best candidate is at least this likely."""
+    still_confidence: float = 0.3
+    """A picture on its own shows a needle when its best candidate is at least this likely: one still of twenty without a
+    needle does, with nothing known of the needle (tuning stills)."""
 
 
 FITTED_RANGE_DEG = 75.0
