@@ -1,6 +1,6 @@
 """What is asked of the needle's speed, with the default settings, one thread, warm: asked, measured, holds.
 
-    python benchmarks/needle_speed.py [--frames 200] [--soak 0]
+    python benchmarks/needle/speed.py [--frames 200] [--soak 0]
 
 1. How many times faster `GuidancePipeline.step` is than the typical script, 768 x 1024 px at 0.05 mm/px, both by turns.
 2. Time at 1080 x 1440 over time at 480 x 640, same depth and width.
@@ -34,7 +34,7 @@ from usguide._threads import set_opencv_threads  # noqa: E402
 from usguide.bench.bars import Bar, bar_lines  # noqa: E402
 from usguide.phantoms import NeedleScene, PhantomScene, render_phantom  # noqa: E402
 
-sys.path.insert(0, str(Path(__file__).parent / "yardsticks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "yardsticks"))
 from typical_script import typical_step  # type: ignore[import-not-found]  # noqa: E402  (a yardstick, used unchanged)
 
 SHAPE, SPACING_MM = (768, 1024), 0.05
