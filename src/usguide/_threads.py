@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -53,6 +55,27 @@ def row_slabs(height: int, threads: int, multiple: int = 1) -> list[tuple[int, i
     count = max(1, min(threads, blocks))
     edges = [min(blocks * k // count * multiple, height) for k in range(count + 1)]
     return list(itertools.pairwise(edges))
+
+
+PREFERRED_NICENESS = -10
+
+
+def prefer_this_thread() -> bool:
+    """Ask the system to run this thread before the others, where it may: a browser beside it should not make it late.
+
+    Returns
+    -------
+    bool
+        Whether the system agreed. It takes Linux, and a user who may (root, or CAP_SYS_NICE); else nothing changes.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        # On Linux, niceness belongs to a thread.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PREFERRED_NICENESS)
+    except OSError:
+        return False
+    return True
 
 
 @cache

@@ -26,7 +26,7 @@ class DetectorSettings:
 
     look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.6, high=1.0))
     new: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.7, high=3.0))
-    angle_step_deg: float = 2.0
+    angle_step_deg: float = 2.5
     angle_margin_deg: float = 2.0
     """A refined line may leave the prior's range by this much."""
     entry_reach_mm: float = 4.0

@@ -35,6 +35,9 @@ USUAL_BEND_PER_MM = 0.003
 END_BLUR_MM = 0.38
 """Log compression and the point spread let a bright end look so much longer than it is."""
 FEATURES = 25
+FIRST_REACH_PX, REACH_PX = 3.0, 2.0
+NEAR_STRIP = 4
+"""Samples that `REACH_PX` spans to either side."""
 STILL_PX = 0.1
 """A line whose ends moved less than this has settled."""
 
@@ -96,14 +99,16 @@ def examine(
     # A first look lays the line and finds its end, the second uses all of it; a third where that moved the line.
     for look_again in range(3):
         steps = min(int(length) + 1, most)
-        straighten(look, look_known, look_energy, look_floor2, x0, y0, angle, bend, steps, HALF_STRIP, a, seen_a)
-        straighten(new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, HALF_STRIP, b, seen_b)
+        # Once the line has been laid, its centre is sought close to it alone.
+        half = HALF_STRIP if look_again == 0 else NEAR_STRIP
+        straighten(look, look_known, look_energy, look_floor2, x0, y0, angle, bend, steps, half, a, seen_a)
+        straighten(new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, half, b, seen_b)
         centre[:] = 0
         if look_again == 0:
-            fit_centre(a, b, steps, 3.0, 1e9, centre)
+            fit_centre(a, b, steps, FIRST_REACH_PX, 1e9, centre)
         usual = 0.5 * USUAL_BEND_PER_MM * mm * length * length
         ridge = 4.0 / (usual * usual) if length * mm > 6 else 1e9
-        away = fit_centre(a, b, steps, 2.0, ridge, centre)
+        away = fit_centre(a, b, steps, REACH_PX, ridge, centre)
         moved = max(abs(centre[0]), abs(centre[0] + centre[1] + centre[2]))
         x0, y0 = x0 - math.sin(angle) * centre[0], y0 + math.cos(angle) * centre[0]
         limit = 0.5 * BEND_PER_MM * mm

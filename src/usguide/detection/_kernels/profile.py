@@ -79,7 +79,12 @@ def straighten(
     """
     h, w = known.shape
     c, s = math.cos(angle), math.sin(angle)
+    near = far = 0.0
     for t in range(count):
+        if t % BLOCK_PX == 0:
+            near = far if t > 0 else _scale_on(energy, floor2, x0, y0, c, s, bend, t)
+            far = _scale_on(energy, floor2, x0, y0, c, s, bend, t + BLOCK_PX)
+        scale = near + (far - near) * (t % BLOCK_PX) / BLOCK_PX
         off, slope = bend * t * t, 2 * bend * t
         r = 1 / math.sqrt(1 + slope * slope)
         cosine, sine = (c - s * slope) * r, (s + c * slope) * r
@@ -90,7 +95,6 @@ def straighten(
         if seen[t] == 0:
             out[t, :] = 0
             continue
-        scale = inverse_scale_at(energy, floor2, x, y, cosine, sine)
         c2, s2, sc2 = cosine * cosine, sine * sine, 2 * sine * cosine
         for k in range(-half, half + 1):
             px, py = x - s * ACROSS_PX * k, y + c * ACROSS_PX * k
@@ -100,6 +104,17 @@ def straighten(
                 - c2 * bilinear(hessian[2], px, py)
             )
             out[t, k + HALF_STRIP] = value * scale
+
+
+@kernel
+def _scale_on(
+    energy: F32, floor2: float, x0: float, y0: float, cosine: float, sine: float, bend: float, t: int
+) -> float:
+    """One over the response of the surroundings to lines along a curve, t px on: it changes little within a block."""
+    off, slope = bend * t * t, 2 * bend * t
+    r = 1 / math.sqrt(1 + slope * slope)
+    x, y = x0 + cosine * t - sine * off, y0 + sine * t + cosine * off
+    return inverse_scale_at(energy, floor2, x, y, (cosine - sine * slope) * r, (sine + cosine * slope) * r)
 
 
 @kernel

@@ -306,7 +306,9 @@ def pick_peaks(
         if score[k, i] < least:
             return count
         angles[count], offsets[count] = k, i
+        low, high = max(0, i - beside_i), i + beside_i + 1
         for j in range(max(0, k - beside_k), min(n, k + beside_k + 1)):
-            score[j, max(0, i - beside_i) : i + beside_i + 1] = 0
-            best[j] = np.argmax(score[j])
+            score[j, low:high] = 0
+            if low <= best[j] < high:
+                best[j] = np.argmax(score[j])
     return int(angles.size)
