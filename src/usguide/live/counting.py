@@ -16,7 +16,7 @@ from usguide.io.sinks.summary import latency
 from usguide.live.frames import LiveUpdate
 from usguide.live.sinks import SinkStatus
 
-MAX_LATENCIES = 20_000
+MAX_LATENCIES = 2_000
 """The newest ones: memory stays flat however long a stream runs."""
 RATE_WINDOW_S = 2.0
 RECENT = 200
