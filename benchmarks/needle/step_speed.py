@@ -1,6 +1,6 @@
 """What is asked of the needle's speed, with the default settings, one thread, warm: asked, measured, holds.
 
-    python benchmarks/needle/speed.py [--frames 200] [--soak 0]
+    python benchmarks/needle/step_speed.py [--frames 200] [--soak 0]
 
 1. How many times faster `GuidancePipeline.step` is than the typical script, 768 x 1024 px at 0.05 mm/px, both by turns.
 2. Time at 1080 x 1440 over time at 480 x 640, same depth and width.
