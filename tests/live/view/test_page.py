@@ -276,7 +276,7 @@ def test_a_snapshot_has_the_target_where_it_was_set(tracking):
         until(lambda: cv2.imread(str(file)) is not None)
         picture = cv2.imread(str(file))
         pink = np.abs(picture.astype(int) - (187, 141, 224)).sum(axis=-1) < 30
-        return (picture, pink) if pink.any() else None
+        return (picture, pink) if pink.sum() > 100 else None
 
     picture, pink = until(with_target)
     frame = tracking.source.frames[0]
