@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import FEATURES, examine
-from usguide.detection.evidence import Evidence
+from usguide.detection.evidence import Evidence, LineMaps
 from usguide.detection.forest import Forest
 
 F64 = NDArray[np.float64]
@@ -105,8 +105,9 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
     start, end : ndarray, shape (2,)
         px of the evidence grid, in the direction of travel.
     """
-    look, new = evidence.look, evidence.new
-    hidden = new is None
+    look = evidence.look
+    # A picture on its own has nothing new: maps without any place that is known.
+    new = evidence.new or LineMaps(look.hessian, np.zeros_like(look.known), look.energy, 1.0)
     features, curve, sums = np.zeros(len(FEATURE_NAMES)), np.empty(14), np.empty(LONGEST_STEPS)
     good = examine(
         evidence.valid,
@@ -114,10 +115,10 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
         look.known,
         look.energy,
         look.floor2,
-        look.hessian if new is None else new.hessian,
-        np.zeros_like(look.known) if new is None else new.known,
-        look.energy if new is None else new.energy,
-        1.0 if new is None else new.floor2,
+        new.hessian,
+        new.known,
+        new.energy,
+        new.floor2,
         np.array([*start, *end], dtype=np.float64),
         evidence.mm_per_px,
         features[:FEATURES],
@@ -126,7 +127,7 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
     )
     if not good:
         return None
-    features[FEATURE_NAMES.index("activity")] = 0.0 if hidden else evidence.activity
+    features[FEATURE_NAMES.index("activity")] = evidence.activity
     steps = int(curve[11])
     return Candidate(
         entry=curve[0:2].copy(),

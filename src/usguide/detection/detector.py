@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from usguide.detection._kernels.examine import EDGE_STEPS
 from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segment, weigh
 from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
-from usguide.detection.forest import Forest, load_forest
+from usguide.detection.forest import Forest, load_forest, probability
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
 from usguide.filters import despeckle
 from usguide.grid import to_working_grid
@@ -133,7 +133,7 @@ class LineDetector:
         points = evidence.geometry.to_mm([self._entry(c, mm), c.end, np.array(c.strip[:2])])
         entry, end, strip = ((float(x), float(z)) for x, z in points)
         curvature = 2 * c.bend / mm
-        confidence, across = 1 / (1 + math.exp(-c.log_odds)), self.settings.across_sigma_mm**2
+        confidence, across = probability(c.log_odds), self.settings.across_sigma_mm**2
         return Detection(
             Shaft(entry, end, c.log_odds, curvature or None),
             Tip.on_shaft(end, c.chord_rad, c.end_variance_mm2, across, confidence),

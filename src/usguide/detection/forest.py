@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -40,6 +41,11 @@ class Forest:
         return self.base + float(
             sum_of_trees(self.roots, self.feature, self.threshold, self.left, self.right, self.value, row)
         )
+
+
+def probability(log_odds: float) -> float:
+    """Return the probability of an event from its log-odds; beyond 30 it is as good as certain."""
+    return 1 / (1 + math.exp(-min(max(log_odds, -30.0), 30.0)))
 
 
 def load_forest(package: str, name: str, expected: tuple[str, ...]) -> Forest:

@@ -7,7 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.detection._kernels.examine import END_BLUR_MM
 from usguide.detection.candidates import FEATURE_NAMES
+from usguide.detection.forest import probability
 from usguide.geometry import Point
 from usguide.tracking.belief import BeliefSettings, TipBelief
 from usguide.types import Detection, Shaft
@@ -19,8 +21,6 @@ FAST_S, SLOW_S, LOOKS_S = 0.25, 1.0, 0.3
 UNSEEN_LOG_ODDS = -6.0
 SMOOTH_STEP_MM = 3.0
 """A tip that leaps further between frames has been found elsewhere; it has not moved."""
-END_BLUR_MM = 0.38
-"""Taken off the end of the evidence, as for a single frame (`usguide.detection._kernels.examine`)."""
 LONGEST_MEMORY_S = 5.0
 FORGET_TIP_S = 0.5
 """After this long unseen, the tip may be anywhere along the shaft."""
@@ -111,6 +111,11 @@ class Hypothesis:
         """The shaft of the last frame that showed it, up to the believed tip."""
         s = self.detection.shaft
         return Shaft(s.entry_mm, self.tip_mm, self.log_odds_fast, s.curvature_per_mm)
+
+    @property
+    def standing(self) -> float:
+        """What decides between hypotheses: its confidence, and among equals what was seen of it for long."""
+        return self.confidence + 0.01 * probability(self.log_odds_slow)
 
     def coast(self, timestamp_s: float) -> None:
         """Go on without a sighting."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
-from usguide.detection.forest import Forest, load_forest
+from usguide.detection.forest import Forest, load_forest, probability
 from usguide.tracking.belief import BeliefSettings
 from usguide.tracking.hypothesis import TRACK_FEATURES, UNSEEN_LOG_ODDS, Hypothesis
 from usguide.types import Detection, NeedleTrack, Shaft, Tip, TrackState
@@ -75,7 +75,6 @@ class NeedleTracker:
         """Forget every needle."""
         self.hypotheses: list[Hypothesis] = []
         self._next_id = 1
-        self._time_s: float | None = None
         self._began_s: float | None = None
         self._pending: Detection | None = None
 
@@ -117,7 +116,6 @@ class NeedleTracker:
         """
         if self._began_s is None:
             self._began_s = timestamp_s
-        self._time_s = timestamp_s
         if self._pending is not None:
             self._plant(self._pending, timestamp_s)
             self._pending = None
@@ -136,7 +134,7 @@ class NeedleTracker:
     def _associate(self, free: list[Detection], now_s: float) -> list[Detection]:
         """Give each hypothesis its detection, the most trusted first; return what is left of them."""
         s = self.settings
-        for h in sorted(self.hypotheses, key=lambda h: -(h.confidence + 0.01 * _probability(h.log_odds_slow))):
+        for h in sorted(self.hypotheses, key=lambda h: -h.standing):
             best, best_value = None, -math.inf
             for d in free:
                 across = h.across_mm(d.shaft)
@@ -165,12 +163,12 @@ class NeedleTracker:
             # A detector of one's own, or a seed: its own word, a little while.
             value = h.detection.tip.confidence * math.exp(-(now_s - h.seen_s) / self.settings.coast_s)
             return value * (1.0 if h.confirmed else min(1.0, (now_s - h.born_s) / 0.15))
-        return _probability(self._forest.log_odds(h.features()))
+        return probability(self._forest.log_odds(h.features()))
 
     def _report(self, now_s: float) -> tuple[NeedleTrack, ...]:
         s, kept, tracks = self.settings, [], []
         unique: list[Hypothesis] = []
-        for h in sorted(self.hypotheses, key=lambda h: -(10 * h.confirmed + h.confidence + 0.01 * _probability(h.log_odds_slow))):  # fmt: skip  # noqa: E501
+        for h in sorted(self.hypotheses, key=lambda h: (not h.confirmed, -h.standing)):
             if not any(self._same(h.shaft, o.shaft) for o in unique):
                 unique.append(h)
         for h in unique:
@@ -226,10 +224,6 @@ LEAP_MM = 10.0
 """Of two detections on a hypothesis's line, one whose tip is where it was is preferred, up to this far."""
 
 
-def _probability(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-min(max(log_odds, -30.0), 30.0)))
-
-
 ACROSS_SIGMA_MM = 0.15
 
 
@@ -245,7 +239,7 @@ def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
     return NeedleTrack(
         track_id=h.track_id,
         state=state,
-        shaft=replace(h.shaft, score=h.log_odds_fast),
+        shaft=h.shaft,
         tip=tip,
         tip_velocity_mm_s=h.belief.speed_mm_s,
         confidence=confidence,
