@@ -193,19 +193,7 @@ class GuidancePipeline:
             smooth, valid, geometry = grid
             novelty = self._background.novelty(smooth, valid, needle_band(self._suspected(), geometry, valid.shape))
             clock.lap("motion")
-        evidence = (
-            gather(image, despeckled, grid, settings)
-            if novelty is None
-            else gather(
-                image,
-                despeckled,
-                grid,
-                settings,
-                difference=novelty.difference,
-                known=novelty.known,
-                misfit=novelty.misfit,
-            )
-        )
+        evidence = gather(image, despeckled, grid, settings, novelty)
         clock.lap("evidence")
         return evidence
 

@@ -1,5 +1,7 @@
 """Evidence in units of its surroundings: the grid, the blocks, gain, borders, and what is new."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ def working(grey, valid=None, spacing_mm=(SPACING_MM, SPACING_MM), origin_mm=(0.
 
 def evidence_of(grey, valid=None, settings=SETTINGS, **new):
     image = working(grey, valid)
-    return gather(image, image.grey, to_evidence_grid(image, image.grey, settings), settings, **new)
+    novelty = SimpleNamespace(**{"misfit": 0.0, **new}) if new else None
+    return gather(image, image.grey, to_evidence_grid(image, image.grey, settings), settings, novelty)
 
 
 def speckle(shape=(160, 200), seed=0, mean=70, spread=25):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -128,15 +129,31 @@ def to_evidence_grid(
     return np.where(weight > 0.05, smooth, np.float32(0)), valid, geometry
 
 
+class NewPicture(Protocol):
+    """What a background leaves of a frame: grey levels above it, where they are known, and how badly it fits."""
+
+    @property
+    def difference(self) -> F32:
+        """Shape (h, w)."""
+        ...
+
+    @property
+    def known(self) -> Mask:
+        """Shape (h, w)."""
+        ...
+
+    @property
+    def misfit(self) -> float:
+        """Root mean square, in grey levels."""
+        ...
+
+
 def gather(
     image: WorkingImage,
     despeckled: F32,
     grid: tuple[F32, Mask, ImageGeometry],
     settings: EvidenceSettings,
-    *,
-    difference: F32 | None = None,
-    known: Mask | None = None,
-    misfit: float = 0.0,
+    novelty: NewPicture | None = None,
 ) -> Evidence:
     """Put together the evidence of one frame.
 
@@ -148,24 +165,24 @@ def gather(
     grid : tuple
         What `to_evidence_grid` gave for it.
     settings : EvidenceSettings
-    difference, known : ndarray, optional
-        Grey levels above a background, on the evidence grid, and where they are known (see `usguide.motion`).
-    misfit : float
-        Of that background.
+    novelty : NewPicture, optional
+        What the frame shows that a background does not, on the evidence grid (`usguide.motion.Novelty` is one).
     """
     smooth, valid, geometry = grid
     border = max(1, round(settings.border_mm / mm_per_px(geometry)))
     inner = _eroded(valid, border)
     hessian, energy = _hessian_and_energy(smooth, inner, settings, geometry)
     look = LineMaps(hessian, inner, energy, settings.look_floor**2)
-    if difference is None or known is None:
+    if novelty is None:
         return Evidence(image, despeckled, smooth, valid, geometry, look)
-    seen = _eroded(known, border) * inner
-    hessian, energy = _hessian_and_energy(difference, seen, settings, geometry)
+    seen = _eroded(novelty.known, border) * inner
+    hessian, energy = _hessian_and_energy(novelty.difference, seen, settings, geometry)
     strength = [float(e[0].mean() + e[4].mean()) + 1.0 for e in (energy, look.energy)]
     energy += np.float32(settings.misfit_share**2) * look.energy
     new = LineMaps(hessian, seen, energy, settings.new_floor**2)
-    return Evidence(image, despeckled, smooth, valid, geometry, look, new, math.log(strength[0] / strength[1]), misfit)
+    return Evidence(
+        image, despeckled, smooth, valid, geometry, look, new, math.log(strength[0] / strength[1]), novelty.misfit
+    )
 
 
 def _eroded(mask: Mask, by_px: int) -> F32:

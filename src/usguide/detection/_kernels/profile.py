@@ -207,21 +207,25 @@ LEARN_PX, FAR_PX, FAR_GAIN = 40, 6, 3.0
 
 
 @kernel
-def _medians(look: F64, new: F64, look_seen: F32, new_seen: F32, first: int, last: int) -> tuple[float, float]:
-    """Median appearance and novelty of a shaft, on the steps where they are known."""
+def _median(values: F64, seen: F32, first: int, last: int, least: int, otherwise: float) -> float:
+    """Median of the steps that are seen; something else where they are fewer than `least`."""
     buffer = np.empty(max(1, last - first))
     count = 0
     for t in range(first, last):
-        if look_seen[t] > 0:
-            buffer[count] = look[t]
+        if seen[t] > 0:
+            buffer[count] = values[t]
             count += 1
-    look_mean = max(np.median(buffer[:count]), 0.35) if count > 0 else 0.8
-    count = 0
-    for t in range(first, last):
-        if new_seen[t] > 0:
-            buffer[count] = new[t]
-            count += 1
-    return look_mean, np.median(buffer[:count]) if count > 4 else 0.0
+    return np.median(buffer[:count]) if count >= least else otherwise
+
+
+@kernel
+def _medians(look: F64, new: F64, look_seen: F32, new_seen: F32, n: int, start: int, end: int) -> tuple[float, float]:
+    """Median appearance and novelty of the last of a shaft that runs from `start` to `end`, of n steps in all."""
+    first = max(start, end - LEARN_PX)
+    last = min(n, max(first + 5, end - 3))
+    # A shaft that hardly shows is sought as one that shows a little.
+    look_mean = _median(look, look_seen, first, last, 1, 0.8)
+    return max(look_mean, 0.35), _median(new, new_seen, first, last, 5, 0.0)
 
 
 @kernel
@@ -271,14 +275,12 @@ def change_point(
     """
     end = guess
     for _ in range(2):
-        first = max(start, end - LEARN_PX)
-        a, b = _medians(look, new, look_seen, new_seen, first, min(n, max(first + 5, end - 3)))
+        a, b = _medians(look, new, look_seen, new_seen, n, start, end)
         end = _end_sums(look, new, look_seen, new_seen, n, a, b, least, sums)
     longer = np.empty(n + 1)
     far = _end_sums(look, new, look_seen, new_seen, n, a, 0.5 * b, least, longer)
     if far > end + FAR_PX and longer[far] > sums[end] + FAR_GAIN:
-        first = max(start, far - LEARN_PX)
-        a, b = _medians(look, new, look_seen, new_seen, first, min(n, max(first + 5, far - 3)))
+        a, b = _medians(look, new, look_seen, new_seen, n, start, far)
         end = _end_sums(look, new, look_seen, new_seen, n, min(a, 1.5), min(b, 1.5), least, sums)
         if end < far - 5:
             sums[: n + 1] = longer
