@@ -160,6 +160,27 @@ def _along(x: float, y: float, angle: float, bend: float, t: float) -> tuple[flo
 
 
 @kernel
+def _moments(
+    values: F64, seen: F32, first: int, last: int, most: float, mm: float
+) -> tuple[int, float, float, float, float]:
+    """Of the steps that are seen: how many, their sum in mm (each at most `most`), mean, spread, and share over a half."""
+    mean = square = total = 0.0
+    count = strong = 0
+    for t in range(first, last):
+        if seen[t] > 0:
+            v = values[t]
+            mean += v
+            square += v * v
+            count += 1
+            strong += v > 0.5
+            total += min(max(v, -1.0), most)
+    if count == 0:
+        return 0, 0.0, 0.0, 0.0, 0.0
+    mean /= count
+    return count, total * mm, mean, math.sqrt(max(0.0, square / count - mean * mean)), strong / count
+
+
+@kernel
 def _mean(values: F64, seen: F32, first: int, last: int) -> float:
     total, count = 0.0, 0
     for t in range(first, last):
@@ -183,34 +204,15 @@ def _describe_run(
     out: F64,
 ) -> bool:
     """Put sums, means, spreads and shares of appearance and novelty on the run, before and beyond it, into `out`."""
-    a = a2 = b = b2 = sum_a = sum_b = 0.0
-    count_a = count_b = strong_a = strong_b = gap = run = 0
+    gap = run = 0
     for t in range(start, stop):
-        if look_seen[t] > 0:
-            v = look[t]
-            a += v
-            a2 += v * v
-            count_a += 1
-            strong_a += v > 0.5
-            sum_a += min(max(v, -1.0), 2.0)
-        if new_seen[t] > 0:
-            v = new[t]
-            b += v
-            b2 += v * v
-            count_b += 1
-            strong_b += v > 0.5
-            sum_b += min(max(v, -1.0), 3.0)
         run = run + 1 if look[t] < 0.2 and new[t] < 0.3 else 0
         gap = max(gap, run)
+    count_a, out[0], out[5], out[7], out[9] = _moments(look, look_seen, start, stop, 2.0, mm)
     if count_a < 4:
         return False
-    a /= count_a
-    b = b / count_b if count_b > 0 else 0.0
-    out[0], out[1] = sum_a * mm, sum_b * mm
-    out[5], out[6] = a, b
-    out[7] = math.sqrt(max(0.0, a2 / count_a - a * a))
-    out[8] = math.sqrt(max(0.0, b2 / count_b - b * b)) if count_b > 0 else 0.0
-    out[9], out[10], out[11] = strong_a / count_a, strong_b / max(1, count_b), gap * mm
+    count_b, out[1], out[6], out[8], out[10] = _moments(new, new_seen, start, stop, 3.0, mm)
+    out[11] = gap * mm
     beyond = min(n, int(end + 1.2 / mm))
     far = min(n, beyond + int(4 / mm))
     out[12], out[13] = _mean(look, look_seen, beyond, far), _mean(new, new_seen, beyond, far)
