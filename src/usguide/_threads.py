@@ -61,20 +61,29 @@ PREFERRED_NICENESS = -10
 
 
 def prefer_this_thread() -> bool:
-    """Ask the system to run this thread before the others, where it may: a browser beside it should not make it late.
+    """Ask the system to run this thread before all others, where it may: a browser beside it should not make it late.
+
+    Real-time scheduling is asked for first, since niceness counts within a session only (Linux groups processes by
+    session, and the browser has another one than the terminal). The system keeps a share for other threads. Threads
+    that this one starts are ordinary ones.
 
     Returns
     -------
     bool
-        Whether the system agreed. It takes Linux, and a user who may (root, or CAP_SYS_NICE); else nothing changes.
+        Whether the system agreed. It takes Linux, and a user who may (root, CAP_SYS_NICE, or a limit ``rtprio``
+        above 0); else nothing changes.
     """
     if not sys.platform.startswith("linux"):
         return False
+    thread = threading.get_native_id()  # on Linux, class and niceness belong to a thread
+    lowest = os.sched_param(os.sched_get_priority_min(os.SCHED_RR))
     try:
-        # On Linux, niceness belongs to a thread.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PREFERRED_NICENESS)
+        os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, lowest)
     except OSError:
-        return False
+        try:
+            os.setpriority(os.PRIO_PROCESS, thread, PREFERRED_NICENESS)
+        except OSError:
+            return False
     return True
 
 

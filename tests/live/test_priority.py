@@ -7,6 +7,8 @@ import pytest
 
 from usguide import _threads
 
+linux = pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="no scheduling classes on this system")
+
 
 def in_a_thread(work):
     found = []
@@ -16,25 +18,51 @@ def in_a_thread(work):
     return found[0]
 
 
-@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no niceness on this system")
+def scheduling():
+    """Class (without what is inherited) and niceness of the thread that asks."""
+    thread = threading.get_native_id()
+    return os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK, os.getpriority(os.PRIO_PROCESS, thread)
+
+
+def refuse(*_):
+    raise PermissionError(1, "Operation not permitted")
+
+
+@linux
 def test_only_the_thread_itself_is_preferred():
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    before = scheduling()
 
     def work():
         agreed = _threads.prefer_this_thread()
-        return agreed, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return agreed, scheduling(), in_a_thread(scheduling)
 
-    agreed, niceness = in_a_thread(work)
-    assert niceness == (_threads.PREFERRED_NICENESS if agreed else before)
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+    agreed, (kind, niceness), started_by_it = in_a_thread(work)
+    if not agreed:
+        assert (kind, niceness) == before
+    elif kind == os.SCHED_RR:
+        assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == before[0]
+        assert started_by_it[0] == os.SCHED_OTHER
+    else:
+        assert niceness == _threads.PREFERRED_NICENESS
+    assert scheduling() == before
 
 
+@linux
+def test_niceness_is_asked_for_where_real_time_is_refused(monkeypatch):
+    asked = []
+    monkeypatch.setattr(_threads.os, "sched_setscheduler", refuse)
+    monkeypatch.setattr(_threads.os, "setpriority", lambda *given: asked.append(given))
+    assert _threads.prefer_this_thread() is True
+    assert asked == [(os.PRIO_PROCESS, threading.get_native_id(), _threads.PREFERRED_NICENESS)]
+
+
+@linux
 def test_a_system_that_refuses_is_no_error(monkeypatch):
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(_threads.os, "setpriority", refuse, raising=False)
-    assert in_a_thread(_threads.prefer_this_thread) is False
+    monkeypatch.setattr(_threads.os, "sched_setscheduler", refuse)
+    monkeypatch.setattr(_threads.os, "setpriority", refuse)
+    before = scheduling()
+    assert _threads.prefer_this_thread() is False
+    assert scheduling() == before
 
 
 def test_other_systems_are_left_alone(monkeypatch):
