@@ -29,6 +29,8 @@ from usguide.live.view.messages import line_of
 pytestmark = pytest.mark.skipif(chromium() is None, reason="chromium absent: apt-get install chromium")
 
 WIDTHS = (1280, 400)
+PINK = (224, 141, 187)
+"""Of the target."""
 KEEP_OUT = {"artery": [(28, 10), (32, 10), (32, 14), (28, 14)]}
 
 
@@ -265,27 +267,46 @@ def test_a_needle_by_two_clicks_and_by_dragging(tracking):
 def test_a_snapshot_has_the_target_where_it_was_set(tracking):
     page, target = tracking.page, (12.0, 24.0)
     tracking.engine.set_target(target)
-    until(lambda: has_colour(page, 224, 141, 187))
-
-    def with_target():
-        """Take a snapshot; None where it caught a picture whose record, and with it the target, was still on its way."""
-        for old in page.downloads.glob("*.png"):
-            old.unlink()
-        page.press("s")
-        file = until(lambda: next(page.downloads.glob("*.png"), None))
-        until(lambda: cv2.imread(str(file)) is not None)
-        picture = cv2.imread(str(file))
-        pink = np.abs(picture.astype(int) - (187, 141, 224)).sum(axis=-1) < 30
-        return (picture, pink) if pink.sum() > 100 else None
-
-    picture, pink = until(with_target)
+    # Looked at and taken in one go: between two calls a late result could take needle and target off the screen.
+    until(lambda: page.run(f"{colour_on_canvas(*PINK)} && (document.getElementById('snapshot').click(), true)"))
+    picture = snapshot_of(page)
     frame = tracking.source.frames[0]
     scale = picture.shape[1] / frame.shape[1]
     assert picture.shape[1] >= 960
-    rows, columns = np.nonzero(pink)
-    found = np.array([(columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2])
-    expected = scale * (frame.geometry.to_px(target) + 0.5)
-    np.testing.assert_allclose(found, expected, atol=2.5)
+    np.testing.assert_allclose(middle_of_pink(picture), scale * (frame.geometry.to_px(target) + 0.5), atol=2.5)
+
+
+def test_a_snapshot_is_what_was_on_the_screen(tracking):
+    """Also where the state has changed since, and the screen is about to be painted anew."""
+    page, target = tracking.page, (12.0, 24.0)
+    tracking.engine.set_target(target)
+    hold = "(window.held = [], window.whenPainted = requestAnimationFrame, requestAnimationFrame = f => held.push(f), true)"
+    until(lambda: page.run(f"{colour_on_canvas(*PINK)} && {hold}"))
+    try:
+        tracking.source.mode = "stop"
+        until(lambda: page.text("word") == "STALE")
+        assert has_colour(page, *PINK)
+        page.press("s")
+        assert np.isfinite(middle_of_pink(snapshot_of(page))).all()
+    finally:
+        page.run("(requestAnimationFrame = whenPainted, held.forEach(requestAnimationFrame), true)")
+    until(lambda: not has_colour(page, *PINK))
+
+
+def snapshot_of(page):
+    """Return the picture that was saved last, and remove its file."""
+    file = until(lambda: next(page.downloads.glob("*.png"), None))
+    until(lambda: cv2.imread(str(file)) is not None)
+    picture = cv2.imread(str(file))
+    file.unlink()
+    return picture
+
+
+def middle_of_pink(picture):
+    """(x, y) in px of the middle of what is pink: the target."""
+    rows, columns = np.nonzero(np.abs(picture.astype(int) - PINK[::-1]).sum(axis=-1) < 30)
+    assert rows.size > 0
+    return np.array([(columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2])
 
 
 def test_the_last_seconds_are_exported_as_they_were_sent(tracking, tmp_path):
@@ -370,10 +391,15 @@ def test_every_state_is_told_and_nothing_old_is_shown_as_new(tracking, mode, wor
         until(lambda: not has_needle(page))
 
 
+def colour_on_canvas(red, green, blue):
+    """Script that tells whether something of a colour is on the canvas."""
+    near = f"Math.abs(d[k] - {red}) + Math.abs(d[k + 1] - {green}) + Math.abs(d[k + 2] - {blue}) < 12"
+    return f"(c => {{ const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let k = 0; k < d.length; k += 4) n += {near}; return n > 30; }})(document.getElementById('canvas'))"  # fmt: skip
+
+
 def has_colour(page, red, green, blue):
     """Whether something of a colour is on the canvas."""
-    near = f"Math.abs(d[k] - {red}) + Math.abs(d[k + 1] - {green}) + Math.abs(d[k + 2] - {blue}) < 12"
-    return page.run(f"(c => {{ const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let k = 0; k < d.length; k += 4) n += {near}; return n > 30; }})(document.getElementById('canvas'))")  # fmt: skip
+    return page.run(colour_on_canvas(red, green, blue))
 
 
 def has_needle(page):

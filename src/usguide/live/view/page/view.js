@@ -16,7 +16,8 @@ const live = new History();
 let looked = null; // a copy of the history while paused
 let position = 0; // of the picture that is looked at
 let status = null, keepOut = {}, heardAt = seconds(), wasOpen = false;
-let shown = null; // { bitmap, picture } on the canvas
+let shown = null; // { bitmap, picture }, decoded and painted next
+let painted = null; // { scene, of (record of the picture), is (state) } on the canvas
 let decoding = false, dirty = false, at = null;
 const drawnAt = []; // times, for the rate
 
@@ -100,9 +101,7 @@ function wanted() {
 async function decode(picture) {
   decoding = true;
   try {
-    const bitmap = await createImageBitmap(picture.blob);
-    shown?.bitmap.close();
-    shown = { bitmap, picture };
+    shown = { bitmap: await createImageBitmap(picture.blob), picture };
     dirty = true;
   } finally {
     decoding = false;
@@ -153,7 +152,11 @@ function paint() {
   canvas.dataset.index = shown.picture.head.index;
   context.fillStyle = "#000";
   context.fillRect(0, 0, w, h);
-  drawScene(context, sceneOf(shown.picture, shown.bitmap), at, ratio * Math.max(0.8, Math.min(1.3, box.width / 800)));
+  const scene = sceneOf(shown.picture, shown.bitmap);
+  drawScene(context, scene, at, ratio * Math.max(0.8, Math.min(1.3, box.width / 800)));
+  // Every bitmap is painted before the next one is decoded: none is left open.
+  if (painted && painted.scene.bitmap !== scene.bitmap) painted.scene.bitmap.close();
+  painted = { scene, of: shown.picture.record, is: scene.record ? ofState(scene.record) : now() };
 }
 
 // Words and numbers
@@ -286,25 +289,24 @@ function fileStem() {
   return `usguide-${String(last ? last.record.index : 0).padStart(6, "0")}`;
 }
 
+// Of what is on the screen, also where what is true has changed since it was painted.
 function snapshot() {
-  if (!shown) return;
-  const { picture, bitmap } = shown, place = picture.head.place;
+  if (!painted) return;
+  const { scene, of, is } = painted, { head, record } = scene, place = head.place;
   const w = Math.max(960, place.width), foot = 64;
   const h = Math.round((w * place.height * place.axial_mm_per_px) / (place.width * place.lateral_mm_per_px));
   const sheet = Object.assign(document.createElement("canvas"), { width: w, height: h + foot }), c = sheet.getContext("2d");
   c.fillStyle = "#000";
   c.fillRect(0, 0, w, h + foot);
-  const scene = { ...sceneOf(picture, bitmap), draft: null };
-  drawScene(c, scene, fit(place, w, h), Math.max(1, w / 960));
+  drawScene(c, { ...scene, draft: null }, fit(place, w, h), Math.max(1, w / 960));
   c.fillStyle = "#f2f5f7";
   c.textBaseline = "middle";
   c.textAlign = "left";
   c.font = "600 22px system-ui, 'DejaVu Sans', sans-serif";
-  const record = scene.record, is = record ? ofState(record) : now();
   const to = record?.target?.distance_mm == null ? "" : `   ${record.target.distance_mm.toFixed(1)} mm to target`;
   c.fillText(`${is.word}   ${is.note ?? ""}${to}`, 12, h + 20, w - 24);
   c.font = "15px system-ui, 'DejaVu Sans', sans-serif";
-  const when = picture.record ? `frame ${picture.record.index}, ${picture.record.timestamp_s.toFixed(2)} s.  ` : "";
+  const when = of ? `frame ${of.index}, ${of.timestamp_s.toFixed(2)} s.  ` : "";
   c.fillText(`${when}Research use only: not a medical device`, 12, h + 46, w - 24);
-  sheet.toBlob((blob) => save(blob, `usguide-${String(picture.head.index).padStart(6, "0")}.png`), "image/png");
+  sheet.toBlob((blob) => save(blob, `usguide-${String(head.index).padStart(6, "0")}.png`), "image/png");
 }
