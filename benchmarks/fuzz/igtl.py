@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
-import resource
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from igtl_cases import damage, messages  # type: ignore[import-not-found]  # the tests have no types
+from limits import check_one_line, keep, limit_memory, peak_memory_mb
 
 from usguide import FormatError
 from usguide.live import igtl
@@ -33,20 +32,12 @@ STREAM = 20
 """Messages in a row for one parser."""
 
 
-def limit_memory() -> None:
-    """Let the process grow by `ROOM_BYTES` and no more."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + ROOM_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
 def outcome(data: bytes) -> str:
     """Decode a message; return what came of it, or raise what should not have come."""
     try:
         igtl.decode(data, max_body_bytes=MAX_BODY_BYTES)
     except FormatError as error:
-        if len(str(error).splitlines()) != 1:
-            raise RuntimeError(f"more than one line: {error!r}") from error
+        check_one_line(error)
         return "refused"
     return "read"
 
@@ -64,13 +55,6 @@ def stream_outcome(data: bytes, dice: random.Random) -> str:
     return "kept"
 
 
-def keep(data: bytes, name: str) -> Path:
-    """Write an input that breaks a reader; return its place."""
-    path = Path(tempfile.gettempdir()) / f"broke-{name}.igtl"
-    path.write_bytes(data)
-    return path
-
-
 def main() -> int:
     """Run, show progress, and print how it went."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -81,7 +65,7 @@ def main() -> int:
     names = [igtl.decode(m).header.type_name for m in whole]
     counts: dict[str, Counter[str]] = {n: Counter() for n in names}
     streams: Counter[str] = Counter()
-    limit_memory()
+    limit_memory(ROOM_BYTES)
     slowest, stream = 0.0, bytearray()
     for k in range(chosen.count):
         name, hurt = names[k % len(whole)], damage(whole[k % len(whole)], dice, mend_crc=k % 3 > 0)
@@ -94,13 +78,13 @@ def main() -> int:
             if ends:
                 streams[stream_outcome(bytes(stream), dice)] += 1
         except Exception:
-            print(f"\nmessage {k} breaks a reader: {keep(hurt, f'{chosen.seed}-{k}')}")
-            print(f"the stream before it: {keep(bytes(stream), f'{chosen.seed}-{k}-stream')}")
+            print(f"\nmessage {k} breaks a reader: {keep(hurt, f'{chosen.seed}-{k}.igtl')}")
+            print(f"the stream before it: {keep(bytes(stream), f'{chosen.seed}-{k}-stream.igtl')}")
             raise
         took = time.perf_counter() - start
         slowest = max(slowest, took)
         if took > SLOW_S:
-            print(f"\nmessage {k} ({name}) took {took:.1f} s: {keep(hurt, f'{chosen.seed}-{k}')}")
+            print(f"\nmessage {k} ({name}) took {took:.1f} s: {keep(hurt, f'{chosen.seed}-{k}.igtl')}")
             return 1
         if ends:
             stream.clear()
@@ -110,8 +94,7 @@ def main() -> int:
     for name, found in counts.items():
         print(f"{name:14s}{found['read']:12d}{found['refused']:12d}")
     print(f"streams of {STREAM}: {streams['kept']} kept, {streams['lost']} lost, of which a link would connect again")
-    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"seed {chosen.seed}; slowest {1e3 * slowest:.1f} ms; peak memory {memory_mb} MB")
+    print(f"seed {chosen.seed}; slowest {1e3 * slowest:.1f} ms; peak memory {peak_memory_mb()} MB")
     return 0
 
 
