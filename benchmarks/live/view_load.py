@@ -2,40 +2,43 @@
 
     python benchmarks/live/view_load.py [--rounds 4] [--seconds 8] [--rate 30]
 
-The shipped phantom at 640 x 480, in turns without and with a headless Chromium on the page, so that other work on the
-machine falls on both. Needs Chromium and `usguide[view]`.
+The shipped phantom at 640 x 480, in turns: alone; with a client in another process that takes every picture and draws none,
+which is what serving costs; with a headless Chromium on the page, on the same machine. Prints the medians over the
+rounds, so that other work on the machine falls on all three alike. Needs Chromium and `usguide[view]`.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
+import json
+import multiprocessing
+import struct
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from chromium import Page, chromium  # type: ignore[import-not-found]  # the tests have no types
 
 import usguide as ug
+from usguide._threads import set_opencv_threads
 from usguide.live import CallableSource, LiveEngine, LiveUpdate
 from usguide.live.view import ViewServer
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-port=0",
-    "--window-size=1280,800",
-)
+SETTLED_S = 2.0
+"""A browser has started by then."""
 
 
 def phantom_source(rate_hz: float) -> CallableSource:
@@ -59,25 +62,47 @@ def phantom_source(rate_hz: float) -> CallableSource:
     return CallableSource(next_frame, "phantom")
 
 
+def take_pictures(address: str) -> None:
+    """Take every picture and say that it was shown, until the server goes."""
+    socket = address.replace("http:", "ws:") + "socket"
+    with suppress(ConnectionClosed), connect(socket, origin=Origin(address.rstrip("/")), compression=None) as link:
+        while True:
+            message = link.recv(decode=False)
+            (size,) = struct.unpack_from("<I", message)
+            picture = json.loads(message[4 : 4 + size]).get("picture")
+            if picture is not None:
+                link.send(json.dumps({"do": "shown", "number": picture["number"]}))
+
+
+@contextmanager
+def client(address: str) -> Iterator[None]:
+    """Let another process take the pictures."""
+    process = multiprocessing.get_context("spawn").Process(target=take_pictures, args=(address,))
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
 @contextmanager
 def browser(address: str) -> Iterator[None]:
-    """Let a browser look at the page; in the ordinary scheduling class, whatever this process has."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        raise SystemExit("view_load: expected Chromium, got none; apt-get install chromium")
-    ordinary = ["chrt", "--other", "0"] if shutil.which("chrt") else []
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        process = subprocess.Popen(
-            [*ordinary, program, *FLAGS, f"--user-data-dir={profile}", address],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    """Let a browser look at the page."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        page = Page(Path(folder))
         try:
+            page.open(address)
             yield
         finally:
-            process.terminate()
-            process.wait(20)
+            page.close()
+
+
+WATCHERS: dict[str, Callable[[str], AbstractContextManager[None]]] = {
+    "alone": lambda _: nullcontext(),
+    "client": client,
+    "browser": browser,
+}
 
 
 class Watch:
@@ -94,6 +119,26 @@ class Watch:
         """Nothing is open."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Latency over one turn, (p50, p95) x (pipeline, arrival to result) in ms, and pictures shown a second."""
+
+    ms: NDArray[np.float64]
+    shown_hz: float
+
+
+def take_turn(name: str, view: ViewServer, watch: Watch, seconds: float) -> Turn:
+    """Measure for so many seconds while someone looks, or nobody."""
+    with WATCHERS[name](view.address):
+        while name != "alone" and not view.viewers:
+            time.sleep(0.1)
+        time.sleep(SETTLED_S)
+        watch.ms.clear()
+        before = view.pictures_shown
+        time.sleep(seconds)
+        return Turn(np.quantile(np.array(watch.ms), (0.5, 0.95), axis=0), (view.pictures_shown - before) / seconds)
+
+
 def main() -> int:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -101,37 +146,28 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--rate", type=float, default=30.0)
     chosen = parser.parse_args()
+    if chromium() is None:
+        raise SystemExit("view_load: expected Chromium, got none; apt-get install chromium")
+    set_opencv_threads(1)  # as the command does
     ug.warmup()
     watch, view = Watch(), ViewServer(0)
     prior = ug.InsertionPrior(entry_side="left", angle_deg=(15, 60))
     engine = LiveEngine(phantom_source(chosen.rate), ug.GuidancePipeline(prior))
     engine.add_sink(watch, max_waiting=100)
     view.start(engine)
-    alone: list[tuple[float, float]] = []
-    watched: list[tuple[float, float]] = []
-    shown = 0
+    turns: dict[str, list[Turn]] = {name: [] for name in WATCHERS}
     with engine:
-        time.sleep(2)
         for _ in range(chosen.rounds):
-            watch.ms.clear()
-            time.sleep(chosen.seconds)
-            alone += watch.ms
-            with browser(view.address):
-                while not view.viewers:
-                    time.sleep(0.1)
-                time.sleep(2)  # it has started by then
-                watch.ms.clear()
-                before = view.pictures_shown
-                time.sleep(chosen.seconds)
-                watched += watch.ms
-                shown += view.pictures_shown - before
+            for name, taken in turns.items():
+                taken.append(take_turn(name, view, watch, chosen.seconds))
         status = engine.status()
     print(f"{status.rate_in_hz:.1f} frames/s in, {status.dropped} of {status.received} dropped")
-    print(f"{shown / chosen.rounds / chosen.seconds:.1f} pictures/s shown by the page")
-    for name, k in (("pipeline", 0), ("arrival to result", 1)):
-        (p50, p95), (w50, w95) = (np.quantile(np.array(ms)[:, k], (0.5, 0.95)) for ms in (alone, watched))
-        print(f"{name:18s}alone   p50{p50:7.2f}   p95{p95:7.2f} ms")
-        print(f"{'':18s}watched p50{w50:7.2f}   p95{w95:7.2f} ms ({w95 / p95 - 1:+.0%})")
+    print(f"{'':10s}{'pipeline p50':>14s}{'p95':>8s}{'arrival to result p50':>24s}{'p95':>8s}{'shown':>10s}")
+    usual = np.median([t.ms for t in turns["alone"]], axis=0)
+    for name, taken in turns.items():
+        (p50, e50), (p95, e95) = np.median([t.ms for t in taken], axis=0)
+        shown = np.median([t.shown_hz for t in taken])
+        print(f"{name:10s}{p50:14.2f}{p95:8.2f}{e50:24.2f}{e95:8.2f}{shown:8.1f}/s  {e95 / usual[1, 1] - 1:+.0%}")
     return 0
 
 
