@@ -12,20 +12,23 @@ const $ = (id) => document.getElementById(id);
 const seconds = () => performance.now() / 1000;
 const canvas = $("canvas"), context = canvas.getContext("2d", { alpha: false });
 
+const WORDS_S = 0.1; // nobody reads digits that change oftener, and each change lays the page out anew
+
 const live = new History();
 let looked = null; // a copy of the history while paused
 let position = 0; // of the picture that is looked at
 let status = null, keepOut = {}, heardAt = seconds(), wasOpen = false;
 let shown = null; // { bitmap, picture }, decoded and painted next
 let painted = null; // { scene, of (record of the picture), is (state) } on the canvas
-let decoding = false, dirty = false, at = null;
+let decoding = false, dirty = false, asked = false, at = null;
+let saidAt = 0; // when words were written
 const drawnAt = []; // times, for the rate
 
 const page = {
   mode: "target",
   draft: null,
   at: () => (shown ? at : null),
-  redraw: () => (dirty = true),
+  redraw,
   act: {
     target(mm) {
       page.draft = null;
@@ -40,7 +43,7 @@ const page = {
       page.mode = mode;
       page.draft = null;
       for (const id of ["target", "seed"]) $(id).setAttribute("aria-pressed", String(id === mode));
-      dirty = true;
+      redraw();
     },
     cancel() {
       page.act.mode("target");
@@ -69,9 +72,8 @@ for (const id of ["pause", "reset", "inject", "snapshot", "jsonl", "csv"]) $(id)
 for (const id of ["target", "seed"]) $(id).onclick = () => page.act.mode(id);
 $("clear").onclick = () => page.act.target(null);
 $("scrub").oninput = () => lookAt(Number($("scrub").value));
-new ResizeObserver(() => (dirty = true)).observe($("picture"));
+new ResizeObserver(redraw).observe($("picture"));
 setInterval(refresh, 200);
-requestAnimationFrame(draw);
 
 // Live
 
@@ -83,8 +85,11 @@ function receive({ head, lines, jpeg }) {
   else {
     const told = live.addLines(lines, heardAt).flatMap((r) => r.record.events).at(-1);
     if (told) message(told);
-    if (head.picture) live.addPicture(head.picture, jpeg, heardAt, link.count);
-    if (!looked) words();
+    if (head.picture) {
+      live.addPicture(head.picture, jpeg, heardAt, link.count);
+      soon();
+    }
+    if (!looked && (heardAt - saidAt >= WORDS_S || now().word !== $("word").textContent)) words();
   }
 }
 
@@ -102,7 +107,7 @@ async function decode(picture) {
   decoding = true;
   try {
     shown = { bitmap: await createImageBitmap(picture.blob), picture };
-    dirty = true;
+    redraw();
   } finally {
     decoding = false;
   }
@@ -110,8 +115,20 @@ async function decode(picture) {
 
 let acknowledged = null; // the last picture that the server was told of
 
-function draw() {
+function redraw() {
+  dirty = true;
+  soon();
+}
+
+// Frames are asked for one at a time and only where there is something to do: each costs the machine of the engine.
+function soon() {
+  if (asked) return;
+  asked = true;
   requestAnimationFrame(draw);
+}
+
+function draw() {
+  asked = false;
   const picture = wanted();
   // While paused nothing of live is drawn, but it is taken: the server goes on sending.
   const newest = live.pictures.at(-1);
@@ -175,11 +192,15 @@ function now() {
 // The state is always that of now; the measures are those of the picture that is looked at.
 function words() {
   const is = now(), record = looked ? wanted()?.record : live.last?.record;
-  set("word", is.word), set("note", is.note ?? "");
-  $("word").style.setProperty("--n", is.word.length);
+  saidAt = seconds();
+  if ($("word").textContent !== is.word) {
+    set("word", is.word);
+    $("word").style.setProperty("--n", is.word.length);
+    document.title = `${is.word} – usguide live`;
+  }
+  set("note", is.note ?? "");
   if ($("sign").getAttribute("d") !== is.sign) $("sign").setAttribute("d", is.sign);
   $("state").dataset.key = is.key;
-  document.title = `${is.word} – usguide live`;
   const seen = isShown() && drawable(record) ? record : null;
   const target = seen?.target ?? null, tip = seen?.tip ?? null;
   set("distance", target?.distance_mm == null ? "–" : `${seen.state === "COASTING" ? "~" : ""}${target.distance_mm.toFixed(1)}`);
@@ -203,7 +224,7 @@ function refresh() {
     if (link.open) heardAt = seconds();
   }
   words();
-  dirty = true;
+  redraw();
   const time = seconds(), newest = live.pictures.at(-1);
   while (drawnAt.length && drawnAt[0] < time - 2) drawnAt.shift();
   set("fps", `${(drawnAt.length / 2).toFixed(0)}/s`);
@@ -238,7 +259,7 @@ function message(text) {
 
 function say(sent) {
   if (!sent) message("no connection: nothing was done");
-  dirty = true;
+  redraw();
 }
 
 function rounded(v) {
