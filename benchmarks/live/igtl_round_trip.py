@@ -18,6 +18,7 @@ import time
 import numpy as np
 
 import usguide as ug
+from usguide._threads import set_opencv_threads
 from usguide.live import LiveEngine, igtl, open_live_source
 from usguide.live.igtl_sink import IgtlLiveSink
 
@@ -58,6 +59,7 @@ def main() -> int:
     if chosen.ports:
         scanner_and_viewer(chosen.ports[0], chosen.ports[1], chosen.frames, chosen.rate)
         return 0
+    set_opencv_threads(1)
     ug.warmup()
     pipeline = ug.GuidancePipeline(ug.InsertionPrior(entry_side="left", angle_deg=(15, 60)))
     with igtl.IgtlServer(0) as probe:
