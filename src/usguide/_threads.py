@@ -57,15 +57,22 @@ def row_slabs(height: int, threads: int, multiple: int = 1) -> list[tuple[int, i
     return list(itertools.pairwise(edges))
 
 
-PREFERRED_NICENESS = -10
+FIRST, BESIDE = 2, 1
+"""Of the thread that works on frames; of those around it, which hold Python's lock now and then: it waits for them."""
+NICENESS_EACH = -5
 
 
-def prefer_this_thread() -> bool:
-    """Ask the system to run this thread before all others, where it may: a browser beside it should not make it late.
+def prefer_this_thread(level: int) -> bool:
+    """Ask the system to run this thread before those of other programs: a browser should not make it late.
 
     Real-time scheduling is asked for first, since niceness counts within a session only (Linux groups processes by
     session, and the browser has another one than the terminal). The system keeps a share for other threads. Threads
     that this one starts are ordinary ones.
+
+    Parameters
+    ----------
+    level : int
+        `FIRST` or `BESIDE`.
 
     Returns
     -------
@@ -76,12 +83,11 @@ def prefer_this_thread() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     thread = threading.get_native_id()  # on Linux, class and niceness belong to a thread
-    lowest = os.sched_param(os.sched_get_priority_min(os.SCHED_RR))
     try:
-        os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, lowest)
+        os.sched_setscheduler(thread, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(level))
     except OSError:
         try:
-            os.setpriority(os.PRIO_PROCESS, thread, PREFERRED_NICENESS)
+            os.setpriority(os.PRIO_PROCESS, thread, level * NICENESS_EACH)
         except OSError:
             return False
     return True

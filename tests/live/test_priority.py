@@ -33,7 +33,7 @@ def test_only_the_thread_itself_is_preferred():
     before = scheduling()
 
     def work():
-        agreed = _threads.prefer_this_thread()
+        agreed = _threads.prefer_this_thread(_threads.FIRST)
         return agreed, scheduling(), in_a_thread(scheduling)
 
     agreed, (kind, niceness), started_by_it = in_a_thread(work)
@@ -43,7 +43,7 @@ def test_only_the_thread_itself_is_preferred():
         assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == before[0]
         assert started_by_it[0] == os.SCHED_OTHER
     else:
-        assert niceness == _threads.PREFERRED_NICENESS
+        assert niceness == _threads.FIRST * _threads.NICENESS_EACH
     assert scheduling() == before
 
 
@@ -52,8 +52,8 @@ def test_niceness_is_asked_for_where_real_time_is_refused(monkeypatch):
     asked = []
     monkeypatch.setattr(_threads.os, "sched_setscheduler", refuse)
     monkeypatch.setattr(_threads.os, "setpriority", lambda *given: asked.append(given))
-    assert _threads.prefer_this_thread() is True
-    assert asked == [(os.PRIO_PROCESS, threading.get_native_id(), _threads.PREFERRED_NICENESS)]
+    assert _threads.prefer_this_thread(_threads.FIRST) is True
+    assert asked == [(os.PRIO_PROCESS, threading.get_native_id(), _threads.FIRST * _threads.NICENESS_EACH)]
 
 
 @linux
@@ -61,10 +61,10 @@ def test_a_system_that_refuses_is_no_error(monkeypatch):
     monkeypatch.setattr(_threads.os, "sched_setscheduler", refuse)
     monkeypatch.setattr(_threads.os, "setpriority", refuse)
     before = scheduling()
-    assert _threads.prefer_this_thread() is False
+    assert _threads.prefer_this_thread(_threads.FIRST) is False
     assert scheduling() == before
 
 
 def test_other_systems_are_left_alone(monkeypatch):
     monkeypatch.setattr(_threads.sys, "platform", "darwin")
-    assert in_a_thread(_threads.prefer_this_thread) is False
+    assert in_a_thread(lambda: _threads.prefer_this_thread(_threads.FIRST)) is False

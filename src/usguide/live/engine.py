@@ -13,7 +13,7 @@ from typing import Self
 
 from numpy.typing import ArrayLike
 
-from usguide._threads import prefer_this_thread
+from usguide._threads import FIRST, prefer_this_thread
 from usguide._validation import validate_positive
 from usguide.errors import InputError
 from usguide.live import actions
@@ -243,7 +243,7 @@ class LiveEngine:
             self._recorder.taken(received)
 
     def _work(self) -> None:
-        prefer_this_thread()
+        prefer_this_thread(FIRST)
         try:
             while True:
                 received = self._slot.take(self._patience_s())

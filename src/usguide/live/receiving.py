@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from usguide._threads import BESIDE, prefer_this_thread
 from usguide.errors import InputError
 from usguide.io.source import reason_of
 from usguide.live.clock import Stamp, StreamClock
@@ -102,6 +103,7 @@ class Receiver:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        prefer_this_thread(BESIDE)
         wait_s = BACK_OFF_S[0]
         try:
             while not self._stop.is_set():

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from usguide._threads import BESIDE, prefer_this_thread
 from usguide.io.sinks import Sink
 from usguide.live.frames import LiveSink, LiveUpdate
 
@@ -109,6 +110,7 @@ class SinkRunner:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        prefer_this_thread(BESIDE)
         in_a_row = 0
         while (update := self._next()) is not None:
             try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from usguide._threads import BESIDE, prefer_this_thread
 from usguide._validation import validate_point
 from usguide.errors import InputError, MissingExtraError
 from usguide.live.engine import LiveEngine
@@ -172,6 +173,7 @@ class ViewServer:
             viewer.offer(line, picture)
 
     def _run(self) -> None:
+        prefer_this_thread(BESIDE)
         try:
             self._loop.run_until_complete(self._serve())
         except Exception:
