@@ -47,6 +47,7 @@ class Page:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # as on a desktop: it shares neither niceness nor Ctrl-C with this process
         )
         self._numbers, self.errors, self._open, self._socket = itertools.count(1), [], contextlib.ExitStack(), None
         try:
