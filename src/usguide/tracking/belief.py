@@ -112,6 +112,12 @@ class TipBelief:
         away = np.arange(PLACES) * STEP_MM - BEHIND_MM - self.place_mm
         return math.sqrt(float(self._belief.sum(axis=0) @ (away * away)))
 
+    def share_near(self, within_mm: float) -> float:
+        """Return how probable it is that the tip lies this close to the likeliest place."""
+        place = self._belief.sum(axis=0)
+        away = np.abs(np.arange(PLACES) * STEP_MM - BEHIND_MM - self.place_mm)
+        return float(place[away <= within_mm].sum())
+
     @property
     def speed_mm_s(self) -> float:
         """Mean speed, positive while it advances."""
