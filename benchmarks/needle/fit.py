@@ -4,8 +4,8 @@
     python benchmarks/needle/fit.py            # renders what is not cached yet: about an hour on 2 cores the first time
 
 Four steps: candidates of all tuning recordings are collected, with the true needle kept out of the background; the
-needle's trees are fitted on them, and the network that finds ends on the strips along the needles; hypotheses are collected from the tracker, each recording with trees that never saw it,
-and the track's trees are fitted on those. Needle-free recordings, real ones included, are also turned by up to 32
+needle's trees are fitted on them, and the network that finds ends on the strips along the needles; hypotheses are
+collected from the tracker, each recording with trees that never saw it, and the track's trees are fitted on those. Needle-free recordings, real ones included, are also turned by up to 32
 degrees, so that a slanted fascia is no needle; no angle is among the features. What is printed is cross-validated by
 recording, still on tuning data: the benchmark's test split is the report.
 """
@@ -129,11 +129,11 @@ def judged(rows: list[Rows]) -> NDArray[np.bool_]:
     return (visible <= 0) | (visible >= COUNTED_MM)
 
 
-def with_hidden_starts(x: NDArray[np.float64], y: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Let one needle in six start anywhere: bad contact, a standoff or a stronger echo may hide where it enters."""
-    rng, start = np.random.default_rng(0), WEIGHED.index("start_mm")
+def with_hidden_starts(x: NDArray[np.float64], y: NDArray[np.bool_], start: int) -> NDArray[np.float64]:
+    """Let one needle in six start anywhere (column `start`): bad contact or a standoff may hide where it enters."""
+    rng = np.random.default_rng(0)
     shown, hidden = x.copy(), y & (rng.random(len(y)) < 1 / 6)
-    shown[hidden, start] = rng.choice(x[~y, start], int(hidden.sum()))
+    shown[hidden, start] = rng.choice(x[~y & np.isfinite(x[:, start]), start], int(hidden.sum()))
     return shown
 
 
@@ -189,7 +189,7 @@ def main() -> None:
     columns = [FEATURE_NAMES.index(n) for n in WEIGHED]
     x, y, use = pick(rows, "features")[:, columns], pick(rows, "line"), judged(rows)
     fold = np.repeat(folds_of(jobs), [len(r.frame) for r in rows])
-    shown = with_hidden_starts(x, y)
+    shown = with_hidden_starts(x, y, WEIGHED.index("start_mm"))
     of_fold = [as_forest(fitted(shown[(fold != k) & use], y[(fold != k) & use], NEEDLE), WEIGHED) for k in range(FOLDS)]
     odds = np.array([of_fold[k].log_odds(row) for k, row in zip(fold, x, strict=True)])
     _report_candidates(rows, odds)
@@ -218,14 +218,15 @@ def main() -> None:
         x, line, tip = pick(rows, "features"), pick(rows, "line"), pick(rows, "tip_error_mm")
         y, use = line & (tip <= TIP_MM), judged(rows) & np.isfinite(x[:, 0])
         fold = np.repeat(fold_of_job, [len(r.frame) for r in rows])
-        models = [fitted(x[(fold != k) & use], y[(fold != k) & use], TRACK) for k in range(FOLDS)]
+        shown = with_hidden_starts(x, y, TRACK_FEATURES.index("start_mm"))
+        models = [fitted(shown[(fold != k) & use], y[(fold != k) & use], TRACK) for k in range(FOLDS)]
         doubt = [as_forest(models[k], TRACK_FEATURES) for k in fold_of_job]
     chance = np.zeros(len(x))
     for k in range(FOLDS):
         chance[fold == k] = models[k].predict_proba(x[fold == k])[:, 1]
     chance[~np.isfinite(x[:, 0])] = 0.0
     _report_tracks(jobs, rows, chance)
-    store(as_forest(fitted(x[use], y[use], TRACK), TRACK_FEATURES), package / "tracking/fitted/track.npz")
+    store(as_forest(fitted(shown[use], y[use], TRACK), TRACK_FEATURES), package / "tracking/fitted/track.npz")
 
 
 def _collect_all_tracks(

@@ -37,7 +37,7 @@ class BeliefSettings:
     jump: float = 1e-4
     """Chance, each frame, that nothing known holds."""
     blur_mm: float = 0.12
-    softness: float = 1.5
+    softness: float = 1.0
     """A frame's log-likelihoods are divided by this: neighbouring pixels see the same speckle ..."""
     doubt: float = 1e-4
     """Likelihood of every place in any frame: a single frame does not overrule all that was seen before."""

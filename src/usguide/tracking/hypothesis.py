@@ -56,6 +56,8 @@ TRACK_FEATURES = (
     "tip_sigma_mm",
     "tip_share",
     "tip_dissent",
+    "way_share",
+    "new_fade",
     "across_jitter_mm",
     "turn_jitter_deg",
     "across_way_mm",
@@ -68,6 +70,7 @@ TRACK_FEATURES = (
     *AS_SEEN,
 )
 _SMOOTHED_AT = np.array([FEATURE_NAMES.index(n) for n in SMOOTHED])
+_NEW_MEAN = SMOOTHED.index("new_mean")
 _AS_SEEN_AT = np.array([FEATURE_NAMES.index(n) for n in AS_SEEN])
 
 
@@ -104,7 +107,8 @@ class Hypothesis:
         self._looks = _features(detection)[_SMOOTHED_AT].copy()
         self._rivals, self._rival_log_odds, self._stream_s = 0, UNSEEN_LOG_ODDS, 0.0
         self._look_at_end(detection, 0.0)
-        self.longest_mm = self.way_mm
+        self.longest_mm = self._farthest_mm = self.way_mm
+        self._most_new = float(self._looks[_NEW_MEAN])
 
     @property
     def way_mm(self) -> float:
@@ -166,6 +170,8 @@ class Hypothesis:
             self._path += abs(step)
             self._least, self._most = min(self._least, self._advance), max(self._most, self._advance)
         self._looks += _share(dt, LOOKS_S) * (_features(detection)[_SMOOTHED_AT] - self._looks)
+        self._most_new = max(self._most_new, float(self._looks[_NEW_MEAN]))
+        self._farthest_mm = max(self._farthest_mm, self.way_mm)
         self._mix_log_odds(shaft.score, dt)
 
     def set_scene(self, rivals: int, rival_log_odds: float, stream_s: float) -> None:
@@ -191,6 +197,8 @@ class Hypothesis:
             self.belief.sigma_mm,
             self.belief.share_near(RIGHT_MM),
             self._dissent,
+            self.way_mm / max(self._farthest_mm, 1.0),
+            self._most_new - float(self._looks[_NEW_MEAN]),
             self._across_jitter,
             self._turn_jitter,
             abs(self._across_way),
