@@ -32,7 +32,7 @@ class DetectorSettings:
     """A refined line may leave the prior's range by this much."""
     entry_reach_mm: float = 4.0
     """How far from a prior's entry point a line may pass."""
-    least_log_odds: float = -5.0
+    least_log_odds: float = -7.0
     """Less likely candidates are left out."""
     entry_gap_mm: float = 1.5
     """A shaft whose evidence starts this close to the edge enters at the edge: at the edge itself there is no evidence."""
