@@ -94,12 +94,13 @@ def place_end(candidate: Candidate, evidence: Evidence, net: EndNet) -> None:
     places = np.arange(candidate.least, len(scores))
     chance = np.exp(scores[candidate.least :] - scores[candidate.least :].max())
     peak = int(places[np.argmax(chance)])
-    near = np.abs(places - peak) * evidence.mm_per_px <= NEAR_MM
-    end = float(np.average(places[near], weights=chance[near]))
+    near = int(NEAR_MM / evidence.mm_per_px)
+    part = slice(max(0, peak - near - candidate.least), peak + near + 1 - candidate.least)
+    end = float(chance[part] @ places[part]) / float(chance[part].sum())
     x, y, angle = candidate.strip
     off = candidate.bend * end * end
     c, s = math.cos(angle), math.sin(angle)
     candidate.end = np.array([x + c * end - s * off, y + s * end + c * off])
     candidate.chord_rad = math.atan2(*(candidate.end - candidate.entry)[::-1])
-    spread = float(np.average((places - end) ** 2, weights=chance))
+    spread = float(chance @ (places - end) ** 2) / float(chance.sum())
     candidate.end_variance_mm2 = spread * evidence.mm_per_px**2 + FLOOR_MM2
