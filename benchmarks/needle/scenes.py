@@ -8,20 +8,24 @@ from typing import Any
 
 from usguide import datasets
 from usguide.bench import anatomy_suite, phantom_suite
+from usguide.bench.sequences import Rendered
 from usguide.bench.sequences import Sequence as Recording
 from usguide.bench.suites import suites
 from usguide.errors import UsguideError
 
+SUITES = ("phantom", "anatomy", "stills", "recordings")
 COLUMNS = ("visibility", "side", "probe", "hand", "bend_per_mm", "fluid", "course", "scanner")
 EXTRA = ((101, (7, 3, 19, 29, 11, 2, 15, 23)), (151, (13, 27, 5, 9, 31, 20, 38, 1)))
 """First seed of a further set of phantoms, and by how many rows each of its columns is turned."""
 ANATOMY_SEED = 301
+UNIFORM_SEED = 601
+"""Of needles in speckle alone, as in a block of gelatine: what laboratories practise on."""
 
 
 def tuning_recordings() -> list[Recording]:
     """Return every sequence that may be fitted on; recordings that are absent are left out."""
-    found = [s for suite in suites("all", split="tune") for s in suite.sequences]
-    return [*found, *_phantoms(), *_anatomies()]
+    found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
+    return [*found, *_phantoms(), *_anatomies(), *_uniform()]
 
 
 def _phantoms() -> Iterator[Recording]:
@@ -35,6 +39,18 @@ def _phantoms() -> Iterator[Recording]:
         for n, free in enumerate(phantom_suite.NEEDLE_FREE):
             made = phantom_suite._free(free, seed + 500 + n, "tune", quick=False)  # noqa: SLF001
             yield replace(made, name=f"x{k}-{made.name}")
+
+
+def _uniform() -> Iterator[Recording]:
+    for n, row in enumerate(phantom_suite.NEEDLES[::2]):
+        plain = replace(row, fluid="none", scanner="plain", visibility=("easy", "normal")[n % 2])
+        try:
+            made = phantom_suite._needle(plain, UNIFORM_SEED + n, "tune", quick=False)  # noqa: SLF001
+        except (AssertionError, ZeroDivisionError):  # no place for that needle in that picture
+            continue
+        if isinstance(made.content, Rendered):
+            scene = replace(made.content.scene, structures=())
+            yield replace(made, name=f"uniform-{made.name}", content=replace(made.content, scene=scene))
 
 
 def _turned(rows: Sequence[phantom_suite.Row], shifts: dict[str, int]) -> list[phantom_suite.Row]:

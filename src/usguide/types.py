@@ -233,9 +233,9 @@ class EndProfile:
         Of the strip: half of it times the squared way lies off the tangent.
     step_mm : float
     least : int
-        The first step after which an end was looked for.
+        The first step at which an end was looked for.
     log_likelihood : ndarray, shape (n,)
-        Of an end after 0, 1, 2 ... steps, to within a constant.
+        Of an end 0, 1, 2 ... steps along the strip, to within a constant.
     """
 
     start_mm: Point

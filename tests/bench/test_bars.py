@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from needle_cases import result, right_results, straight_truth
 
+import usguide as ug
 from usguide.bench.bars import BARS, Bar, bar_lines
 from usguide.bench.report_bars import bars_html, subsets_html
 from usguide.bench.run import run_bench
-from usguide.bench.running import DetectorOutcome, Outcome, WorstFrame
+from usguide.bench.running import DetectorOutcome, Outcome, WorstFrame, _convinced
 from usguide.bench.scoring import wrong_share
 from usguide.bench.stills import StillScore
 from usguide.bench.subsets import biopsy_figures, stills_point, subset_figures, tool_figures
@@ -61,7 +62,8 @@ def test_lines_show_figure_interval_and_unit():
 def outcome(name, found, tags, *, suite="phantom", visibility=None, angle_deg=30.0, stills=(), tool=None):
     truth, results = found
     confidence, event = confidence_events(truth, results)
-    scored = DetectorOutcome(score_needle(truth, results), None, confidence, event, {}, 0, stills, tool)
+    likeliest = score_needle(truth, [_convinced(r) for r in results]) if "prior" in tags else None
+    scored = DetectorOutcome(score_needle(truth, results), None, confidence, event, {}, 0, stills, likeliest, tool)
     if visibility:
         tags = {**tags, "visibility": visibility}
     return Outcome(name, suite, tags, len(results), 9.0, angle_deg, 3, {"usguide": scored}, None)
@@ -129,7 +131,8 @@ def test_stills_biopsies_and_tool_by_hand(outcomes):
         outcome("n", needle(1), {"event": "real: nerve-block still"}, suite="recordings", stills=(alarm,)),
         outcome("o", needle(1), {"event": "real: pocus-phantom"}, suite="recordings", stills=(alarm,)),
         outcome("b1", (truth, right_results(truth)), real, suite="recordings"),
-        outcome("b2", (truth, [result(0, (20.0, 11.0))]), real, suite="recordings"),
+        # Not convincing, but first.
+        outcome("b2", (truth, [result(0, (20.0, 11.0), state=ug.TrackState.SEARCHING)]), real, suite="recordings"),
         outcome("b3", (truth, [result(0)]), {**real, "prior": "none"}, suite="recordings"),
         outcome("t", needle(1), {"needle": "a moving tool"}, suite="recordings", tool=tool),
     ]
@@ -138,6 +141,7 @@ def test_stills_biopsies_and_tool_by_hand(outcomes):
     biopsy = biopsy_figures(more, "usguide")
     assert biopsy["side and angle"]["tip_error_max_mm"] == pytest.approx(1.0)
     assert biopsy["side and angle"]["angle_error_max_deg"] == pytest.approx(math.degrees(math.atan(1 / 20)))
+    assert [p["convincing"] for p in biopsy["side and angle"]["pictures"].values()] == [True, False]
     assert biopsy["none"]["tip_error_max_mm"] == "infinite"
     found = tool_figures(more, "usguide")
     assert (found["tracked_share"], found["wall_frames"], found["end_error_max_mm"]) == (0.85, 2, 4.0)

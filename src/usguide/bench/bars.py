@@ -69,7 +69,10 @@ def _confidence(subset: str, score: str, relation: Relation, limit: float) -> Ba
 
 def _biopsy(told: str, error: str, limit: float) -> Bar:
     name, _, unit = error.rpartition("_")
-    word = {"tip_error_max": "tip error, largest of three", "angle_error_max": "angle error, largest of three"}[name]
+    word = {
+        "tip_error_max": "tip error of the likeliest, largest of three",
+        "angle_error_max": "angle error of the likeliest, largest of three",
+    }[name]
     return Bar(f"biopsy, prior: {told}", word, ("biopsy", told, error), "at most", limit, unit)
 
 

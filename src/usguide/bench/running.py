@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +26,7 @@ from usguide.metrics import (
     score_needle,
 )
 from usguide.phantoms import PhantomTruth
-from usguide.types import Frame, GuidanceResult
+from usguide.types import Frame, GuidanceResult, TrackState
 
 VISIBILITY_DB = ((12.0, "easy"), (6.0, "normal"), (2.0, "faint"), (-math.inf, "below faint"))
 Fault = Literal["false alarm", "wrong tip", "miss"]
@@ -45,6 +45,8 @@ class DetectorOutcome:
     bad_frames: int
     stills: tuple[StillScore, ...] = ()
     """Of a sequence of unrelated pictures."""
+    likeliest: NeedleScores | None = None
+    """Of unrelated pictures: each one's likeliest candidate, whether or not it was convincing."""
     tool: ToolScores | None = None
     """Where what moves is no needle."""
 
@@ -144,10 +146,15 @@ def _score(sequence: Sequence, truth: Truth, results: list[GuidanceResult], fram
         latency_ms={stage: np.array(ms) for stage, ms in stages.items()},
         bad_frames=rows - len(frames),
         stills=score_stills(truth, results) if still else (),
+        likeliest=score_needle(truth, [_convinced(r) for r in results]) if still else None,
         tool=score_tool(content, frames[0].geometry, results, rows)
         if isinstance(content, Recorded) and content.tool is not None
         else None,
     )
+
+
+def _convinced(result: GuidanceResult) -> GuidanceResult:
+    return replace(result, state=TrackState.TRACKING) if result.track else result
 
 
 def _visibility_db(truth: Truth, scores: NeedleScores) -> float | None:

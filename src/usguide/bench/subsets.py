@@ -86,17 +86,21 @@ def stills_point(outcomes: Sequence[Outcome], detector: str) -> dict[str, Any] |
 
 
 def biopsy_figures(outcomes: Sequence[Outcome], detector: str) -> dict[str, Any]:
-    """Return, by what the prior tells, the largest errors on the biopsy pictures and those of each; a miss is infinite."""
+    """Return, by what the prior tells, the errors of the likeliest candidate on each biopsy picture, and the largest.
+
+    ``convincing`` tells whether the candidate was called a needle; a picture without any candidate is infinitely off.
+    """
     found: dict[str, Any] = {}
     for o in outcomes:
         told = o.tags.get("prior")
-        if told is None or detector not in o.detectors:
+        likeliest = o.detectors[detector].likeliest if detector in o.detectors else None
+        if told is None or likeliest is None:
             continue
-        raw = o.detectors[detector].needle.raw
         group = found.setdefault(told, {"pictures": {}})
         group["pictures"][o.name] = {
-            "tip_error_mm": float(raw.tip_error_mm[0]),
-            "angle_error_deg": float(raw.angle_error_deg[0]),
+            "tip_error_mm": float(likeliest.raw.tip_error_mm[0]),
+            "angle_error_deg": float(likeliest.raw.angle_error_deg[0]),
+            "convincing": bool(o.detectors[detector].needle.raw.tracking[0]),
         }
     for group in found.values():
         for key in ("tip_error_mm", "angle_error_deg"):

@@ -76,9 +76,9 @@ class Candidate:
     strip : (float, float, float)
         x, y and direction where `sums` begins.
     sums : ndarray, shape (n + 1,)
-        Log-likelihood that the shaft ends after each px along the strip, to within a constant.
-    least : int
-        Before this, no end is looked for.
+        Log-likelihood that the shaft ends at each px along the strip, to within a constant.
+    start, least : int
+        Px along the strip to the entry; before `least`, no end is looked for.
     features : ndarray, shape (len(FEATURE_NAMES),)
     log_odds : float
         That this is a needle's line.
@@ -91,6 +91,7 @@ class Candidate:
     end_variance_mm2: float
     strip: tuple[float, float, float]
     sums: F64
+    start: int
     least: int
     features: F64
     log_odds: float = 0.0
@@ -137,6 +138,7 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
         end_variance_mm2=float(curve[7]),
         strip=(float(curve[8]), float(curve[9]), float(curve[10])),
         sums=sums[: steps + 1],
+        start=int(curve[12]),
         least=int(curve[13]),
         features=features,
     )

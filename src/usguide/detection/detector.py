@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import EDGE_STEPS
 from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segment, weigh
+from usguide.detection.ends import EndNet, end_net, place_end
 from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
 from usguide.detection.forest import Forest, load_forest, probability
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
@@ -31,7 +32,7 @@ class DetectorSettings:
     """A refined line may leave the prior's range by this much."""
     entry_reach_mm: float = 4.0
     """How far from a prior's entry point a line may pass."""
-    least_log_odds: float = -8.0
+    least_log_odds: float = -7.0
     """Less likely candidates are left out."""
     entry_gap_mm: float = 1.5
     """A shaft whose evidence starts this close to the edge enters at the edge: at the edge itself there is no evidence."""
@@ -71,11 +72,15 @@ class LineDetector:
     settings : DetectorSettings, optional
     forest : Forest, optional
         Trees that give the log-odds; those that come with usguide when None.
+    net : EndNet, optional
+        Network that finds the ends; the one that comes with usguide when None.
     """
 
-    def __init__(self, settings: DetectorSettings | None = None, forest: Forest | None = None) -> None:
+    def __init__(
+        self, settings: DetectorSettings | None = None, forest: Forest | None = None, net: EndNet | None = None
+    ) -> None:
         self.settings = settings or DetectorSettings()
-        self._forest = forest or needle_forest()
+        self._forest, self._net = forest or needle_forest(), net or end_net()
 
     def detect(
         self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
@@ -100,6 +105,8 @@ class LineDetector:
             c.log_odds += more
         likely = [c for c in found if c.log_odds >= self.settings.least_log_odds]
         likely.sort(key=lambda c: -c.log_odds)
+        for c in likely:
+            place_end(c, evidence, self._net)
         return tuple(self._detection(c, evidence) for c in likely)
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:

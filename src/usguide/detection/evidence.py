@@ -79,6 +79,8 @@ class Evidence:
         Appearance: lines in the frame itself.
     new : LineMaps or None
         Novelty: lines in the frame less its background. None for a picture on its own, and for a first frame.
+    difference : ndarray of float32, shape (h, w), or None
+        Grey levels above the background; None with `new`.
     activity : float
         Log of how much is new everywhere, against how much there is.
     misfit : float
@@ -92,6 +94,7 @@ class Evidence:
     geometry: ImageGeometry
     look: LineMaps
     new: LineMaps | None = None
+    difference: F32 | None = None
     activity: float = 0.0
     misfit: float = 0.0
 
@@ -180,9 +183,8 @@ def gather(
     strength = [float(e[0].mean() + e[4].mean()) + 1.0 for e in (energy, look.energy)]
     energy += np.float32(settings.misfit_share**2) * look.energy
     new = LineMaps(hessian, seen, energy, settings.new_floor**2)
-    return Evidence(
-        image, despeckled, smooth, valid, geometry, look, new, math.log(strength[0] / strength[1]), novelty.misfit
-    )
+    activity = math.log(strength[0] / strength[1])
+    return Evidence(image, despeckled, smooth, valid, geometry, look, new, novelty.difference, activity, novelty.misfit)
 
 
 def _eroded(mask: Mask, by_px: int) -> F32:

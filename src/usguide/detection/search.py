@@ -143,7 +143,8 @@ def _line(score: float, angle: float, offset: int, start: float, front: float) -
 
 
 def _same_line(a: _Line, b: _Line, mm_per_px: float) -> bool:
-    turn = math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi)
+    if abs(math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi)) >= SAME_ANGLE_RAD:
+        return False
     x, y = 0.5 * (a.x0 + a.x1) - b.x0, 0.5 * (a.y0 + a.y1) - b.y0
     across = y * math.cos(b.angle_rad) - x * math.sin(b.angle_rad)
-    return abs(turn) < SAME_ANGLE_RAD and abs(across) * mm_per_px < SAME_ACROSS_MM
+    return abs(across) * mm_per_px < SAME_ACROSS_MM

@@ -22,6 +22,7 @@ LONGEST_STEP_S = 0.065
 BEHIND_MM, AHEAD_MM = 18.0, 120.0
 """The grid reaches so far behind the place where the shaft was first seen to start, and ahead of it."""
 PLACES = round((BEHIND_MM + AHEAD_MM) / STEP_MM)
+PLACES_MM = np.arange(PLACES) * STEP_MM - BEHIND_MM
 NEAR_MM = 1.2
 """The estimate is the mean this close around the likeliest place: the mean of two far places is neither."""
 
@@ -37,7 +38,7 @@ class BeliefSettings:
     jump: float = 1e-4
     """Chance, each frame, that nothing known holds."""
     blur_mm: float = 0.12
-    softness: float = 1.5
+    softness: float = 1.0
     """A frame's log-likelihoods are divided by this: neighbouring pixels see the same speckle ..."""
     doubt: float = 1e-4
     """Likelihood of every place in any frame: a single frame does not overrule all that was seen before."""
@@ -57,6 +58,7 @@ class TipBelief:
         self._settings = settings
         self._belief: F64 = np.full((len(SPEEDS_MM_S), PLACES), 1.0 / (len(SPEEDS_MM_S) * PLACES))
         self._fresh = True
+        self._found: tuple[float, F64] | None = None
 
     def predict(self, dt_s: float) -> None:
         """Let the time pass without looking."""
@@ -70,6 +72,7 @@ class TipBelief:
             moved = np.empty_like(self._belief)
             predict_belief(self._belief, SPEEDS_MM_S, dt_s / count, keep, s.still, s.jump, s.blur_mm, STEP_MM, moved)
             self._belief = moved
+        self._found = None
 
     def update(self, way_mm: F64, log_likelihood: F64, dt_s: float) -> None:
         """Take what one frame says.
@@ -82,12 +85,11 @@ class TipBelief:
             Since the frame before; 0 for the first.
         """
         s = self._settings
-        places = np.arange(PLACES) * STEP_MM - BEHIND_MM
-        inside = (places >= way_mm[0]) & (places <= way_mm[-1])
+        inside = (way_mm[0] <= PLACES_MM) & (way_mm[-1] >= PLACES_MM)
         if not inside.any():
             return
         weight = min(1.0, dt_s / s.independent_s) if dt_s > 0 else 1.0
-        value = np.interp(places[inside], way_mm, log_likelihood) * (weight / s.softness)
+        value = np.interp(PLACES_MM[inside], way_mm, log_likelihood) * (weight / s.softness)
         # A frame may be wrong, but for the first, which is all there is.
         likelihood = np.full(PLACES, 0.0 if self._fresh else s.doubt)
         likelihood[inside] += np.exp(value - value.max())
@@ -95,24 +97,36 @@ class TipBelief:
         total = float(belief.sum())
         if total <= 0:
             return
-        self._belief = belief / total
+        self._belief, self._found = belief / total, None
         self._fresh = False
 
     @property
     def place_mm(self) -> float:
         """The likeliest place of the tip."""
-        place = self._belief.sum(axis=0)
-        peak, near = int(np.argmax(place)), round(NEAR_MM / STEP_MM)
-        part = slice(max(0, peak - near), peak + near + 1)
-        return float(np.average(np.arange(PLACES)[part], weights=place[part])) * STEP_MM - BEHIND_MM
+        return self._likeliest()[0]
 
     @property
     def sigma_mm(self) -> float:
         """Its uncertainty: root mean square distance from the likeliest place."""
-        away = np.arange(PLACES) * STEP_MM - BEHIND_MM - self.place_mm
-        return math.sqrt(float(self._belief.sum(axis=0) @ (away * away)))
+        place_mm, chance = self._likeliest()
+        away = PLACES_MM - place_mm
+        return math.sqrt(float(chance @ (away * away)))
+
+    def share_near(self, within_mm: float) -> float:
+        """Return how probable it is that the tip lies this close to the likeliest place."""
+        place_mm, chance = self._likeliest()
+        return float(chance[np.abs(PLACES_MM - place_mm) <= within_mm].sum())
 
     @property
     def speed_mm_s(self) -> float:
         """Mean speed, positive while it advances."""
         return float(self._belief.sum(axis=1) @ SPEEDS_MM_S)
+
+    def _likeliest(self) -> tuple[float, F64]:
+        """Return the likeliest place in mm, and the probability of every place."""
+        if self._found is None:
+            chance = self._belief.sum(axis=0)
+            peak, near = int(np.argmax(chance)), round(NEAR_MM / STEP_MM)
+            part = slice(max(0, peak - near), peak + near + 1)
+            self._found = float(chance[part] @ PLACES_MM[part]) / float(chance[part].sum()), chance
+        return self._found

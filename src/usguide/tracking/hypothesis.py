@@ -7,7 +7,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.examine import END_BLUR_MM
 from usguide.detection.candidates import FEATURE_NAMES
 from usguide.detection.forest import probability
 from usguide.geometry import Point
@@ -22,6 +21,9 @@ UNSEEN_LOG_ODDS = -6.0
 SMOOTH_STEP_MM = 3.0
 """A tip that leaps further between frames has been found elsewhere; it has not moved."""
 LONGEST_MEMORY_S = 5.0
+RIGHT_MM = 2.0
+"""A tip is right within this."""
+MOST_DISSENT = 12.0
 FORGET_TIP_S = 0.5
 """After this long unseen, the tip may be anywhere along the shaft."""
 
@@ -52,6 +54,10 @@ TRACK_FEATURES = (
     "path_mm_s",
     "speed_mm_s",
     "tip_sigma_mm",
+    "tip_share",
+    "tip_dissent",
+    "way_share",
+    "new_fade",
     "across_jitter_mm",
     "turn_jitter_deg",
     "across_way_mm",
@@ -64,6 +70,7 @@ TRACK_FEATURES = (
     *AS_SEEN,
 )
 _SMOOTHED_AT = np.array([FEATURE_NAMES.index(n) for n in SMOOTHED])
+_NEW_MEAN = SMOOTHED.index("new_mean")
 _AS_SEEN_AT = np.array([FEATURE_NAMES.index(n) for n in AS_SEEN])
 
 
@@ -96,10 +103,12 @@ class Hypothesis:
         self._across_jitter = self._turn_jitter = self._across_way = self._across_speed = 0.0
         self._advance = self._least = self._most = self._path = self._advance_speed = 0.0
         self._seen_for_s = 0.0
+        self._dissent = 0.0
         self._looks = _features(detection)[_SMOOTHED_AT].copy()
         self._rivals, self._rival_log_odds, self._stream_s = 0, UNSEEN_LOG_ODDS, 0.0
         self._look_at_end(detection, 0.0)
-        self.longest_mm = self.way_mm
+        self.longest_mm = self._farthest_mm = self.way_mm
+        self._most_new = float(self._looks[_NEW_MEAN])
 
     @property
     def way_mm(self) -> float:
@@ -161,6 +170,8 @@ class Hypothesis:
             self._path += abs(step)
             self._least, self._most = min(self._least, self._advance), max(self._most, self._advance)
         self._looks += _share(dt, LOOKS_S) * (_features(detection)[_SMOOTHED_AT] - self._looks)
+        self._most_new = max(self._most_new, float(self._looks[_NEW_MEAN]))
+        self._farthest_mm = max(self._farthest_mm, self.way_mm)
         self._mix_log_odds(shaft.score, dt)
 
     def set_scene(self, rivals: int, rival_log_odds: float, stream_s: float) -> None:
@@ -184,6 +195,10 @@ class Hypothesis:
             self._path / max(0.2, age),
             self.belief.speed_mm_s,
             self.belief.sigma_mm,
+            self.belief.share_near(RIGHT_MM),
+            self._dissent,
+            self.way_mm / max(self._farthest_mm, 1.0),
+            self._most_new - float(self._looks[_NEW_MEAN]),
             self._across_jitter,
             self._turn_jitter,
             abs(self._across_way),
@@ -231,11 +246,14 @@ class Hypothesis:
         else:
             base = float(u @ (np.asarray(profile.start_mm) - self._anchor))
             steps = np.arange(profile.least, len(profile.log_likelihood), dtype=np.float64)
-            way = base + (steps - 0.5) * profile.step_mm - END_BLUR_MM
+            way = base + steps * profile.step_mm
             likelihood = profile.log_likelihood[profile.least :]
         self.belief.predict(dt)
         self.belief.update(way, likelihood, dt)
         place = self.belief.place_mm
+        # How much likelier this frame finds an end elsewhere.
+        there = float(np.interp(place, way, likelihood))
+        self._dissent = min(float(likelihood.max()) - there, MOST_DISSENT)
         if profile is None:
             x, z = self._anchor + u * place
             self.tip_mm = (float(x), float(z))
