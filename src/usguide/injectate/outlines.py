@@ -38,9 +38,17 @@ class Field:
 
     def outlines_mm(self, level: float = 0.5) -> tuple[F64, ...]:
         """Return the closed outlines (N, 2) at a level, longest first; those of holes run the other way round."""
-        found = find_contours(self.sure, level)
+        found = find_contours(self.sure, level)  # type: ignore[no-untyped-call]
         # Their last point is the first again.
-        return tuple(self.geometry.to_mm(c[:-1, ::-1]) for c in sorted(found, key=len, reverse=True))
+        return tuple(
+            np.ascontiguousarray(self.geometry.to_mm(c[:-1, ::-1])) for c in sorted(found, key=len, reverse=True)
+        )
+
+    def at_mm(self, points_mm: F64) -> F32:
+        """Return how sure it is at points (n, m, 2) in mm, between pixels by bilinear interpolation; 0 beyond the box."""
+        px = self.geometry.to_px(points_mm).astype(np.float32)
+        sure = cv2.remap(self.sure, px[..., 0], px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return np.asarray(sure, np.float32)
 
     def band_mm2(self) -> float:
         """Return the area of the band in which the edge lies with 68 %: where neither side is surer than 84 %."""
@@ -74,10 +82,10 @@ def field_of(
     padding = ((max(-y0, 0), max(y1 - h, 0)), (max(-x0, 0), max(x1 - w, 0)))
     inside = np.pad(region[inner], padding)
     if probability is None:
-        sure = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), SMOOTH_PX, borderType=cv2.BORDER_CONSTANT)
+        said = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), SMOOTH_PX, borderType=cv2.BORDER_CONSTANT)
     else:
-        sure = np.pad(probability[inner], padding).astype(np.float32)
-    sure = np.where(inside, np.where(sure >= 0.5, sure, 0.75), np.where(sure < 0.5, sure, 0.25)).astype(np.float32)
+        said = np.pad(probability[inner], padding)
+    sure: F32 = np.where(inside, np.where(said >= 0.5, said, 0.75), np.where(said < 0.5, said, 0.25)).astype(np.float32)
     if others is not None:
         sure[np.pad(others[inner], padding)] = 0
     sure[0] = sure[-1] = sure[:, 0] = sure[:, -1] = 0
