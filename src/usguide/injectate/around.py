@@ -7,19 +7,16 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import points_in_poly
 
 from usguide.injectate._kernels.gaps import least_gap
 from usguide.injectate.measures import RegionMeasures
-from usguide.injectate.outlines import Field, moments_of
+from usguide.injectate.outlines import Field, inside_of, moments_of, points_within
 from usguide.types import Target, TargetSpread
 
 F64 = NDArray[np.float64]
 
 DIRECTIONS = 360
 RAY_STEP_MM = 0.1
-WITHIN_POINTS = 2000
-"""So many points of the target are asked whether there is fluid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +56,7 @@ def spread_around(target: Target, fluid: RegionMeasures, *, band_mm: float = 1.0
     overlap = float((field.at_mm(places.within) >= 0.5).mean())
     least, ring, most = (_ring_deg(field, places, level) for level in (0.84, 0.5, 0.16))
     outline = np.array(target.outline_mm)
-    meets = overlap > 0 or any(_inside(c, outline).any() for c in fluid.contours_mm)
+    meets = overlap > 0 or any(inside_of(c, outline).any() for c in fluid.contours_mm)
     return TargetSpread(
         distance_mm=0.0 if meets else _gap_mm(outline, fluid.contours_mm),
         overlap=overlap,
@@ -83,12 +80,7 @@ def _places_of(outline_mm: tuple[tuple[float, float], ...], band_mm: float) -> _
     radius = _radius_mm(outline - centre, rays)
     steps = np.linspace(-band_mm, band_mm, 2 * max(1, round(band_mm / RAY_STEP_MM)) + 1)
     band = centre + np.maximum(radius[:, None] + steps, 0.0)[..., None] * rays[:, None]
-    low, high = outline.min(axis=0), outline.max(axis=0)
-    step = float(np.sqrt(moments_of((outline,)).area / WITHIN_POINTS))
-    axes = [np.arange(a + 0.5 * step, b, step) for a, b in zip(low, high, strict=True)]
-    lattice = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    within = lattice[_inside(lattice, outline)]
-    return _Places(band, (within if len(within) else centre[None])[None])
+    return _Places(band, points_within(outline_mm))
 
 
 def _radius_mm(outline: F64, rays: F64) -> F64:
@@ -101,10 +93,6 @@ def _radius_mm(outline: F64, rays: F64) -> F64:
     # A ray through a corner meets both of its edges, or neither but for rounding.
     hit = (share >= -1e-9) & (share <= 1 + 1e-9) & (way > 0) & (across != 0)
     return np.asarray(np.where(hit, way, 0.0).max(axis=1))
-
-
-def _inside(points: F64, outline: F64) -> NDArray[np.bool_]:
-    return np.asarray(points_in_poly(points, outline))  # type: ignore[no-untyped-call]
 
 
 def _gap_mm(outline: F64, contours_mm: tuple[F64, ...]) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import find_contours
+from skimage.measure import find_contours, points_in_poly
 
-from usguide.geometry import ImageGeometry
+from usguide.geometry import ImageGeometry, Point
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -17,6 +18,8 @@ Mask = NDArray[np.bool_]
 
 MARGIN_PX = 3
 """Of the box around a region: wide enough for the band in which its edge may lie."""
+WITHIN_POINTS = 2000
+"""So many points of an outline's inside are asked whether there is fluid."""
 SMOOTH_PX = 1.0
 """Standard deviation with which the steps of a mask without probabilities are rounded."""
 
@@ -156,3 +159,21 @@ def extent_mm(outlines_mm: tuple[F64, ...], axis_rad: float) -> tuple[float, flo
     c, s = np.cos(axis_rad), np.sin(axis_rad)
     along, across = points @ np.array([c, s]), points @ np.array([-s, c])
     return float(np.ptp(along)), float(np.ptp(across))
+
+
+def inside_of(points_mm: F64, outline_mm: F64) -> Mask:
+    """Tell which points (n, 2) lie in an outline (m, 2)."""
+    return np.asarray(points_in_poly(points_mm, outline_mm))  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=16)
+def points_within(outline_mm: tuple[Point, ...]) -> F64:
+    """Return points (1, n, 2) evenly over an outline's inside."""
+    outline = np.array(outline_mm)
+    step = float(np.sqrt(moments_of((outline,)).area / WITHIN_POINTS))
+    axes = [np.arange(a + 0.5 * step, b, step) for a, b in zip(outline.min(axis=0), outline.max(axis=0), strict=True)]
+    lattice = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    within = lattice[inside_of(lattice, outline)]
+    # A sliver may lie between the points.
+    points = within if len(within) else outline.mean(axis=0, keepdims=True)
+    return points[None]
