@@ -22,9 +22,7 @@ import numpy as np
 from usguide.geometry import Point
 from usguide.injectate._kernels.gaps import least_gap
 from usguide.injectate.outlines import inside_of
-from usguide.types import Injectate, Pool, Target
-
-Outline = tuple[Point, ...]
+from usguide.types import Injectate, Outline, Pool, Target
 
 REMEMBERED_S = 4.0
 """How long after it happened an injection can be marked and still be held against what was there before."""
