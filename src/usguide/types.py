@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from usguide._validation import (
     validate_number,
@@ -24,6 +24,9 @@ from usguide._validation import (
 from usguide.errors import InputError
 from usguide.geometry import ImageGeometry, Point, insertion_angle_deg
 from usguide.intensity import full_scale_of
+
+Outline = tuple[Point, ...]
+"""A closed polygon in mm: the last point joins the first."""
 
 EntrySide = Literal["left", "right", "top", "any"]
 ENTRY_SIDES: tuple[EntrySide, ...] = ("left", "right", "top", "any")
@@ -299,11 +302,11 @@ class Target:
     position_mm : (float, float)
         What the needle is guided to.
     outline_mm : tuple of (float, float), optional
-        The structure's edge as a closed polygon (the last point joins the first); needed for overlap and ring.
+        The structure's edge as a closed polygon; needed for overlap and ring.
     """
 
     position_mm: Point
-    outline_mm: tuple[Point, ...] | None = None
+    outline_mm: Outline | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "position_mm", validate_point(self.position_mm, name="target_mm"))
@@ -318,6 +321,39 @@ class Target:
         turn = np.linspace(0.0, 2.0 * np.pi, 72, endpoint=False)
         points = zip((x + radius * np.cos(turn)).tolist(), (z + radius * np.sin(turn)).tolist(), strict=True)
         return cls((x, z), tuple(points))
+
+    @classmethod
+    def of(
+        cls, target_mm: ArrayLike | None, *, radius_mm: float | None = None, outline_mm: ArrayLike | None = None
+    ) -> Target | None:
+        """Make a target from what is known of it (see `usguide.GuidancePipeline.set_target`); None where nothing is.
+
+        Raises
+        ------
+        InputError
+            A radius without a point, or both radius and outline.
+        """
+        if radius_mm is not None and (target_mm is None or outline_mm is not None):
+            raise InputError("target: expected a radius with a point, or an outline; give one of the two")
+        if outline_mm is not None:
+            outline = validate_outline(outline_mm, name="outline_mm")
+            return cls(
+                _centre_of(outline) if target_mm is None else validate_point(target_mm, name="target_mm"), outline
+            )
+        if target_mm is None:
+            return None
+        point = validate_point(target_mm, name="target_mm")
+        return cls(point) if radius_mm is None else cls.disc(point, radius_mm)
+
+
+def _centre_of(outline: Outline) -> Point:
+    """Return the centre of area of a closed polygon."""
+    first = np.array(outline)
+    a = first - first[0]
+    b = np.roll(a, -1, axis=0)
+    cross = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]
+    x, z = first[0] + ((a + b) * cross[:, None]).sum(axis=0) / (3 * cross.sum())
+    return float(x), float(z)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -449,7 +485,7 @@ class TargetGuidance:
     """How far the shaft's line passes from the target; positive where the target is deeper than the line."""
     angle_error_deg: float | None = None
     """Insertion angle from the entry to the target minus the shaft's own: positive means steeper is needed."""
-    outline_mm: tuple[Point, ...] | None = None
+    outline_mm: Outline | None = None
     """The target's edge, where it was given."""
 
 
@@ -467,7 +503,7 @@ class GuidanceResult:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     events: tuple[str, ...] = ()
     """What changed at this frame: size, spacing, reset."""
-    keep_out_mm: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
+    keep_out_mm: Mapping[str, Outline] = field(default_factory=dict)
     """Outlines of what has to be avoided, by name."""
 
     @property

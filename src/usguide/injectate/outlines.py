@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import find_contours
+from skimage.measure import find_contours, points_in_poly
 
-from usguide.geometry import ImageGeometry
+from usguide.geometry import ImageGeometry, Point
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -17,6 +18,8 @@ Mask = NDArray[np.bool_]
 
 MARGIN_PX = 3
 """Of the box around a region: wide enough for the band in which its edge may lie."""
+WITHIN_POINTS = 2000
+"""So many points of an outline's inside are asked whether there is fluid."""
 SMOOTH_PX = 1.0
 """Standard deviation with which the steps of a mask without probabilities are rounded."""
 
@@ -38,9 +41,17 @@ class Field:
 
     def outlines_mm(self, level: float = 0.5) -> tuple[F64, ...]:
         """Return the closed outlines (N, 2) at a level, longest first; those of holes run the other way round."""
-        found = find_contours(self.sure, level)
+        found = find_contours(self.sure, level)  # type: ignore[no-untyped-call]
         # Their last point is the first again.
-        return tuple(self.geometry.to_mm(c[:-1, ::-1]) for c in sorted(found, key=len, reverse=True))
+        return tuple(
+            np.ascontiguousarray(self.geometry.to_mm(c[:-1, ::-1])) for c in sorted(found, key=len, reverse=True)
+        )
+
+    def at_mm(self, points_mm: F64) -> F32:
+        """Return how sure it is at points (n, m, 2) in mm, between pixels by bilinear interpolation; 0 beyond the box."""
+        px = self.geometry.to_px(points_mm).astype(np.float32)
+        sure = cv2.remap(self.sure, px[..., 0], px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return np.asarray(sure, np.float32)
 
     def band_mm2(self) -> float:
         """Return the area of the band in which the edge lies with 68 %: where neither side is surer than 84 %."""
@@ -74,10 +85,10 @@ def field_of(
     padding = ((max(-y0, 0), max(y1 - h, 0)), (max(-x0, 0), max(x1 - w, 0)))
     inside = np.pad(region[inner], padding)
     if probability is None:
-        sure = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), SMOOTH_PX, borderType=cv2.BORDER_CONSTANT)
+        said = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), SMOOTH_PX, borderType=cv2.BORDER_CONSTANT)
     else:
-        sure = np.pad(probability[inner], padding).astype(np.float32)
-    sure = np.where(inside, np.where(sure >= 0.5, sure, 0.75), np.where(sure < 0.5, sure, 0.25)).astype(np.float32)
+        said = np.pad(probability[inner], padding)
+    sure: F32 = np.where(inside, np.where(said >= 0.5, said, 0.75), np.where(said < 0.5, said, 0.25)).astype(np.float32)
     if others is not None:
         sure[np.pad(others[inner], padding)] = 0
     sure[0] = sure[-1] = sure[:, 0] = sure[:, -1] = 0
@@ -148,3 +159,21 @@ def extent_mm(outlines_mm: tuple[F64, ...], axis_rad: float) -> tuple[float, flo
     c, s = np.cos(axis_rad), np.sin(axis_rad)
     along, across = points @ np.array([c, s]), points @ np.array([-s, c])
     return float(np.ptp(along)), float(np.ptp(across))
+
+
+def inside_of(points_mm: F64, outline_mm: F64) -> Mask:
+    """Tell which points (n, 2) lie in an outline (m, 2)."""
+    return np.asarray(points_in_poly(points_mm, outline_mm))  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=16)
+def points_within(outline_mm: tuple[Point, ...]) -> F64:
+    """Return points (1, n, 2) evenly over an outline's inside."""
+    outline = np.array(outline_mm)
+    step = float(np.sqrt(moments_of((outline,)).area / WITHIN_POINTS))
+    axes = [np.arange(a + 0.5 * step, b, step) for a, b in zip(outline.min(axis=0), outline.max(axis=0), strict=True)]
+    lattice = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    within = lattice[inside_of(lattice, outline)]
+    # A sliver may lie between the points.
+    points = within if len(within) else outline.mean(axis=0, keepdims=True)
+    return points[None]

@@ -1,1 +1,1 @@
-"""Numba kernels of the injectate: outlines."""
+"""Numba kernels of the injectate."""
