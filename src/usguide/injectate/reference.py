@@ -96,8 +96,13 @@ class Reference:
         """Bring points (..., 2) in px of the frame to px of the reference."""
         return np.asarray(points_px @ self.affine[:, :2].T + self.affine[:, 2])
 
+    def points_to_frame(self, points_px: F64) -> F64:
+        """Bring points (..., 2) in px of the reference to px of the frame."""
+        back = inverse(self.affine)
+        return np.asarray(points_px @ back[:, :2].T + back[:, 2])
+
     def learn(self, here: F32, usable: F32, passed_s: float) -> None:
-        """Follow a frame, already on this grid, where it is usable (0 or 1)."""
+        """Follow a frame, already on this grid, at the share 0..1 of the usual rate that `usable` says."""
         follow = np.float32(1 - math.exp(-passed_s / self.settings.memory_s))
         share = np.maximum(follow, 1 / (self._frames + 1)) * usable
         self.picture += share * (here - self.picture)
