@@ -242,6 +242,47 @@ def test_stages_can_be_replaced(advancing):
     assert calls == ["despeckled", ((213, 240), "left", ()), "reset"]
 
 
+def test_a_segmenter_that_cares_is_told_of_target_keep_outs_and_marks(advancing):
+    told = []
+
+    class Attentive:
+        def update(self, frame, track):
+            return None
+
+        def reset(self):
+            pass
+
+        def set_target(self, target):
+            told.append(target)
+
+        def set_keep_out(self, keep_out_mm):
+            told.append(dict(keep_out_mm))
+
+        def mark_injection(self, time_s):
+            told.append(time_s)
+
+    pipeline = ug.GuidancePipeline(PRIOR, segmenter=Attentive())
+    pipeline.set_target((28, 20), radius_mm=3)
+    pipeline.set_keep_out({"vessel": [(1, 1), (5, 1), (5, 4)]})
+    pipeline.mark_injection(0.2)
+    vessel = ((1.0, 1.0), (5.0, 1.0), (5.0, 4.0))
+    assert told == [ug.Target.disc((28.0, 20.0), 3.0), {"vessel": vessel}, 0.2]
+    result = pipeline.step(advancing[0][0])
+    assert result.target.outline_mm == ug.Target.disc((28.0, 20.0), 3.0).outline_mm
+    assert result.keep_out_mm == {"vessel": vessel}
+    pipeline.set_target()
+    pipeline.set_keep_out({})
+    assert told[3:] == [None, {}]
+    result = pipeline.step(advancing[0][1])
+    assert (result.target, result.keep_out_mm) == (None, {})
+
+
+@pytest.mark.parametrize("outline", [[(1, 1), (2, 2)], [(1, 1), (2, 2), (3, 3)], "round"])
+def test_a_keep_out_that_has_no_area_is_refused(outline):
+    with pytest.raises(ug.InputError, match="keep-out vessel: expected"):
+        ug.GuidancePipeline(PRIOR).set_keep_out({"vessel": outline})
+
+
 def test_latency_is_told_for_each_stage(advancing):
     latency = run(advancing[0][:2])[-1].latency_ms
     assert {"total", "grid", "despeckle", "smooth", "motion", "evidence", "detect", "track"} <= latency.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from usguide._validation import validate_number, validate_point
+from usguide._validation import validate_number, validate_outline, validate_point
 from usguide.detection import Evidence, LineDetector, gather, to_evidence_grid
 from usguide.errors import InputError, InvalidFrameError
 from usguide.filters import despeckle
-from usguide.geometry import ImageGeometry, Point
+from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
 from usguide.motion import Background
 from usguide.settings import PipelineSettings
-from usguide.stages import Despeckler, Segmenter, ShaftDetector, Tracker
+from usguide.stages import AttentiveSegmenter, Despeckler, Segmenter, ShaftDetector, Tracker
 from usguide.stream import StreamMonitor
 from usguide.tracking import NeedleTracker
 from usguide.types import (
@@ -29,7 +29,9 @@ from usguide.types import (
     InputState,
     InsertionPrior,
     NeedleTrack,
+    Outline,
     Shaft,
+    Target,
     Tip,
     TrackState,
 )
@@ -65,7 +67,8 @@ class GuidancePipeline:
         self._segmenter = segmenter
         self._background = Background(self.settings.background)
         self._monitor = StreamMonitor(self.settings.stream.frozen_after_s)
-        self._target_mm: Point | None = None
+        self._target: Target | None = None
+        self._keep_out_mm: Mapping[str, Outline] = {}
         self._pending_events: list[str] = []
         self._last: GuidanceResult | None = None
 
@@ -73,9 +76,50 @@ class GuidancePipeline:
         s = self.settings.detection
         return despeckle(image, method=s.despeckle_method, **s.despeckle_options)
 
-    def set_target(self, target_mm: ArrayLike | None) -> None:
-        """Set the (lateral, axial) point to guide to, in mm; None removes it."""
-        self._target_mm = None if target_mm is None else validate_point(target_mm, name="target_mm")
+    def set_target(
+        self,
+        target_mm: ArrayLike | None = None,
+        *,
+        radius_mm: float | None = None,
+        outline_mm: ArrayLike | None = None,
+    ) -> None:
+        """Set what to guide to and to measure the spread around; without arguments it is removed.
+
+        Parameters
+        ----------
+        target_mm : (float, float), optional
+            (lateral, axial); by default the centre of the outline.
+        radius_mm : float, optional
+            Of a round target.
+        outline_mm : array_like, shape (n, 2), optional
+            Closed outline of a target that is not round.
+
+        Raises
+        ------
+        InputError
+            What is no point, radius or outline; a radius without a point, or both radius and outline.
+        """
+        self._target = Target.of(target_mm, radius_mm=radius_mm, outline_mm=outline_mm)
+        if isinstance(self._segmenter, AttentiveSegmenter):
+            self._segmenter.set_target(self._target)
+
+    def set_keep_out(self, keep_out_mm: Mapping[str, ArrayLike]) -> None:
+        """Set outlines, by name, that injectate must not reach: results show them and warn of fluid within.
+
+        Parameters
+        ----------
+        keep_out_mm : mapping of str to array_like, shape (n, 2)
+            Closed outlines, in place of those of before. A surface, such as the pleura, is closed along the picture's lower
+            edge.
+
+        Raises
+        ------
+        InputError
+            An outline that encloses no area.
+        """
+        self._keep_out_mm = {str(name): validate_outline(o, name=f"keep-out {name}") for name, o in keep_out_mm.items()}
+        if isinstance(self._segmenter, AttentiveSegmenter):
+            self._segmenter.set_keep_out(self._keep_out_mm)
 
     def seed(self, *, entry_mm: ArrayLike, tip_mm: ArrayLike) -> None:
         """Start a track from a shaft that someone pointed out (a click, a needle guide, a robot)."""
@@ -88,12 +132,14 @@ class GuidancePipeline:
         self._pending_events.append("track seeded by hand")
 
     def mark_injection(self, time_s: float) -> None:
-        """Note in the results when the plunger moved."""
+        """Note when the plunger moved, in the frames' time: spread that does not follow is warned of."""
         validate_number(time_s, name="time_s")
+        if isinstance(self._segmenter, AttentiveSegmenter):
+            self._segmenter.mark_injection(time_s)
         self._pending_events.append(f"injection marked at {time_s:g} s")
 
     def reset(self) -> None:
-        """Forget needle, fluid and stream; keep settings, prior and target."""
+        """Forget needle, fluid and stream; keep settings, prior, target and what is to be kept out of."""
         self._tracker.reset()
         self._monitor.reset()
         self._background.reset()
@@ -139,9 +185,10 @@ class GuidancePipeline:
                 input_state=report.input_state,
                 tracks=tracks,
                 injectate=injectate,
-                target=guide_to(self._target_mm, track) if self._target_mm else None,
+                target=guide_to(self._target, track) if self._target else None,
                 latency_ms=clock.stop(),
                 events=events,
+                keep_out_mm=self._keep_out_mm,
             )
         self._last = result
         return result
@@ -172,9 +219,10 @@ class GuidancePipeline:
             state=TrackState.TRACKING if strong else TrackState.SEARCHING,
             input_state=InputState.OK,
             tracks=tracks,
-            target=guide_to(self._target_mm, track) if self._target_mm else None,
+            target=guide_to(self._target, track) if self._target else None,
             latency_ms=clock.stop(),
             events=self._take_events(),
+            keep_out_mm=self._keep_out_mm,
         )
 
     def _grid(self, frame: Frame) -> WorkingImage:
@@ -224,9 +272,10 @@ class GuidancePipeline:
             timestamp_s=max(frame.timestamp_s, last.timestamp_s),
             state=track.state if track else TrackState.SEARCHING,
             tracks=tracks,
-            target=guide_to(self._target_mm, track) if self._target_mm else None,
+            target=guide_to(self._target, track) if self._target else None,
             latency_ms=clock.stop(),
             events=events,
+            keep_out_mm=self._keep_out_mm,
         )
 
     def _take_events(self) -> tuple[str, ...]:

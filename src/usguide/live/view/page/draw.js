@@ -1,8 +1,8 @@
 // The picture with everything on it. Lines, forms and words as in overlay.mp4 (docs/results.md).
 
 const BLUE = "#56b4e9", ORANGE = "#e69f00", YELLOW = "#f0e442", PINK = "#e08dbb", VERMILION = "#ff7a45", WHITE = "#f2f5f7";
-// From long ago to now: viridis, which any colour vision tells apart and grey prints in order.
-const TIME_COLOURS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725"];
+// From long ago to now, as in overlay.mp4: viridis with a lighter start, which any colour vision and grey put in order.
+const TIME_COLOURS = ["#8d6fd1", "#5f8fd6", "#3aa6b9", "#1fbf9c", "#5fd36b", "#a0da39", "#fde725"];
 const PATH_MM = 10;
 const KEPT_S = 30;
 
