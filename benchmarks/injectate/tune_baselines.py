@@ -1,4 +1,4 @@
-"""Choose the settings of the baselines for injectate on the tuning split: each by its mean Dice, with all that is given to it.
+"""Choose the settings of the baselines for injectate on the tuning split, by the mean Dice that each reaches there.
 
 python benchmarks/injectate/tune_baselines.py
 """

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import morphological_chan_vese
 
-from usguide.bench.loading import Truth
 from usguide.detection import to_evidence_grid
 from usguide.geometry import ImageGeometry, Point
 from usguide.grid import to_working_grid
@@ -60,8 +59,9 @@ def smoothed(scene: Scene, sigma_mm: float) -> F32:
     if sigma_mm == 0:
         return scene.grey
     g = scene.geometry
-    sigma = sigma_mm / g.lateral_mm_per_px, sigma_mm / g.axial_mm_per_px
-    return np.asarray(cv2.GaussianBlur(scene.grey, (0, 0), *sigma, borderType=cv2.BORDER_REPLICATE), np.float32)
+    across, down = sigma_mm / g.lateral_mm_per_px, sigma_mm / g.axial_mm_per_px
+    grey = cv2.GaussianBlur(scene.grey, (0, 0), sigmaX=across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(grey, np.float32)
 
 
 def from_tip_mm(scene: Scene) -> F32:
@@ -100,7 +100,7 @@ class GreyThreshold:
         return at_tip(dark, away)
 
 
-def cropped(scene: Scene, away_mm: F32, reach_mm: float) -> tuple[slice, slice]:
+def cropped(away_mm: F32, reach_mm: float) -> tuple[slice, slice]:
     """Return rows and columns of the square about the tip."""
     near = away_mm <= reach_mm
     rows, columns = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
@@ -121,7 +121,7 @@ class ChanVese:
     def __call__(self, scene: Scene) -> Mask:
         """Segment one picture."""
         away = from_tip_mm(scene)
-        box = cropped(scene, away, self.reach_mm)
+        box = cropped(away, self.reach_mm)
         grey = smoothed(scene, self.sigma_mm)[box]
         side = morphological_chan_vese(  # type: ignore[no-untyped-call]
             grey.astype(float),
@@ -150,7 +150,7 @@ class GrabCut:
         """Segment one picture."""
         away = from_tip_mm(scene)
         # Two pixels around, so that there is tissue for sure.
-        box = cropped(scene, away, self.reach_mm + 2 * scene.geometry.lateral_mm_per_px)
+        box = cropped(away, self.reach_mm + 2 * scene.geometry.lateral_mm_per_px)
         grey, near = smoothed(scene, self.sigma_mm)[box], away[box]
         dark = grey < self.share * scene.level
         trimap = np.full(grey.shape, cv2.GC_PR_BGD, np.uint8)
@@ -162,8 +162,8 @@ class GrabCut:
             return found
         picture = cv2.cvtColor(np.clip(grey, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
         cv2.setRNGSeed(0)
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(picture, trimap, None, *models, self.iterations, cv2.GC_INIT_WITH_MASK)
+        tissue, fluid = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(picture, trimap, (0, 0, 1, 1), tissue, fluid, self.iterations, cv2.GC_INIT_WITH_MASK)
         found[box] = (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
         return at_tip(found, away)
 
@@ -171,9 +171,7 @@ class GrabCut:
 class Scenes:
     """What baselines are given of each frame of a sequence with an injection; None before the true onset."""
 
-    def __init__(self, truth: Truth) -> None:
-        if not isinstance(truth, PhantomTruth):
-            raise AssertionError("baselines are given the true onset")
+    def __init__(self, truth: PhantomTruth) -> None:
         self._truth = truth
         self._first = int(np.argmax(truth.injectate_area_mm2 > 0))
         self._levels: deque[float] = deque(maxlen=8)

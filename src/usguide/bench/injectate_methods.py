@@ -123,6 +123,8 @@ class _Compared:
     """A baseline, from the true onset on: no fluid before it, and each frame by itself after it."""
 
     def __init__(self, baseline: Baseline, truth: Truth) -> None:
+        if not isinstance(truth, PhantomTruth):
+            raise AssertionError("a baseline is given the true onset, which a recording does not tell")  # noqa: TRY004
         self._baseline, self._scenes = baseline, Scenes(truth)
 
     def step(self, frame: Frame) -> GuidanceResult:
