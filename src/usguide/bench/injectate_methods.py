@@ -12,7 +12,7 @@ from usguide.bench.injectate_baselines import BASELINES, Baseline, Scene, Scenes
 from usguide.bench.loading import Truth
 from usguide.bench.sequences import Sequence
 from usguide.geometry import Point
-from usguide.injectate import InjectateSegmenter
+from usguide.injectate.segmenter import InjectateSegmenter
 from usguide.phantoms import PhantomTruth
 from usguide.pipeline import GuidancePipeline
 from usguide.types import (
