@@ -19,22 +19,20 @@ from usguide.bench.loading import open_sequence
 from usguide.metrics import compare_masks
 from usguide.phantoms import PhantomTruth
 
-SETTLED_S = 1.0
-FRAMES_EACH = 3
+SETTLED_FRAMES = 20
+"""From so many frames after the first with fluid."""
+FRAMES_EACH = 2
 GRIDS: dict[type[Any], dict[str, tuple[Any, ...]]] = {
-    GreyThreshold: {"share": (0.4, 0.5, 0.6, 0.7, 0.8), "sigma_mm": (0.0, 0.3, 0.5), "open_px": (0, 1, 2)},
+    GreyThreshold: {"share": (0.5, 0.55, 0.6, 0.65, 0.7), "sigma_mm": (0.0, 0.15, 0.3), "open_px": (0, 1)},
     ChanVese: {
         "iterations": (15, 40),
         "smoothing": (1, 2),
         "inside_weight": (0.5, 1.0, 2.0),
-        "start_mm": (2.0, 4.0),
-        "reach_mm": (6.0, 10.0, 15.0),
-        "sigma_mm": (0.3,),
+        "reach_mm": (6.0, 10.0),
     },
     GrabCut: {
-        "iterations": (2, 5),
-        "share": (0.5, 0.7, 0.85),
-        "likely_mm": (3.0, 6.0, 10.0),
+        "share": (0.5, 0.6, 0.7, 0.85),
+        "likely_mm": (3.0, 6.0),
         "reach_mm": (8.0, 12.0),
         "sigma_mm": (0.0, 0.3),
     },
@@ -51,7 +49,9 @@ def scenes() -> list[tuple[str, Scene, NDArray[np.bool_]]]:
             if not isinstance(truth, PhantomTruth) or truth.injectate_mask is None:
                 raise AssertionError(sequence.name)
             source, all_frames = Scenes(truth), list(frames)
-            judged = np.linspace(np.argmax(truth.injectate_area_mm2 > 0) + 20, len(all_frames) - 1, FRAMES_EACH)
+            judged = np.linspace(
+                np.argmax(truth.injectate_area_mm2 > 0) + SETTLED_FRAMES, len(all_frames) - 1, FRAMES_EACH
+            )
             for frame in all_frames:
                 scene = source.next(frame)
                 if scene is not None and frame.index in judged.astype(int):

@@ -148,8 +148,8 @@ INJECTATE_BARS: tuple[Bar, ...] = (
     *(
         Bar(
             "injectate: all fluid",
-            f"Dice above that of {c}, mean",
-            ("injectate", "clearly_better_than", c),
+            f"Dice above that of {c}, mean: lower end of its interval",
+            ("injectate", "clearly_better_than", c, "low"),
             "over",
             0.0,
         )
