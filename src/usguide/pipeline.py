@@ -131,6 +131,22 @@ class GuidancePipeline:
         self._tracker.seed(Detection(Shaft(entry, tip, SEED_LOG_ODDS), Tip(tip, ((0.25, 0.0), (0.0, 0.25)), 0.9)))
         self._pending_events.append("track seeded by hand")
 
+    def seed_injectate(self, point_mm: ArrayLike) -> None:
+        """Say where fluid comes out, (lateral, axial) in mm: for a needle that is not seen, or a recording without one.
+
+        Raises
+        ------
+        InputError
+            No point, or no segmenter that takes one.
+        """
+        point = validate_point(point_mm, name="point_mm")
+        if not isinstance(self._segmenter, AttentiveSegmenter):
+            raise InputError(
+                "seed_injectate: expected a segmenter that takes a seed, got none; set settings.injectate.on"
+            )
+        self._segmenter.seed(point)
+        self._pending_events.append(f"injectate seeded by hand at {point[0]:g}, {point[1]:g} mm")
+
     def mark_injection(self, time_s: float) -> None:
         """Note when the plunger moved, in the frames' time: spread that does not follow is warned of."""
         validate_number(time_s, name="time_s")
