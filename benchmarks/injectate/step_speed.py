@@ -29,7 +29,7 @@ import usguide as ug  # noqa: E402
 from usguide._threads import set_opencv_threads  # noqa: E402
 from usguide.bench.bars import Bar, bar_lines  # noqa: E402
 from usguide.bench.injectate_baselines import BASELINES, ChanVese, GrabCut, Scenes  # noqa: E402
-from usguide.injectate.segmenter import InjectateSegmenter  # noqa: E402
+from usguide.bench.injectate_methods import with_injectate  # noqa: E402
 from usguide.phantoms import InjectateScene, NeedleScene, Phantom, PhantomScene, render_phantom  # noqa: E402
 
 SHAPE, SPACING_MM, RATE_HZ, DURATION_S = (768, 1024), 0.05, 20.0, 4.0
@@ -67,7 +67,7 @@ def frames_of(phantom: Phantom) -> Iterator[ug.Frame]:
 
 def by_turns(phantom: Phantom) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Return the times of steps without and with injectate, of its stage, in ms, over frames with fluid; and its area."""
-    pipelines = ug.GuidancePipeline(PRIOR), ug.GuidancePipeline(PRIOR, segmenter=InjectateSegmenter())
+    pipelines = ug.GuidancePipeline(PRIOR), ug.GuidancePipeline(PRIOR, settings=with_injectate())
     rows, area = [], 0.0
     for frame in frames_of(phantom):
         row, order = [0.0, 0.0, 0.0], (0, 1) if frame.index % 2 else (1, 0)
@@ -115,7 +115,7 @@ def main() -> None:
     plain, full, stage = (np.concatenate([r[k] for r in rounds]) for k in range(3))
     whole, window = baseline_ms(phantom, whole=True), baseline_ms(phantom, whole=False)
     added = float(np.median(stage))
-    print(f"{platform.machine()}, {os.cpu_count()} cores, one thread, settings {ug.PipelineSettings().digest}")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, one thread, settings {with_injectate().digest}")
     print(f"step without: {_words(plain)}; with: {_words(full)}; its stage: {_words(stage)}")
     print(f"area at the end: found {rounds[-1][3]:.1f} mm2, true {phantom.truth.injectate_area_mm2[-1]:.1f} mm2")
     for name in whole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,9 +13,10 @@ from usguide.bench.injectate_baselines import BASELINES, Baseline, Scene, Scenes
 from usguide.bench.loading import Truth
 from usguide.bench.sequences import Sequence
 from usguide.geometry import Point
-from usguide.injectate.segmenter import InjectateSegmenter
+from usguide.injectate import InjectateSegmenter
 from usguide.phantoms import PhantomTruth
 from usguide.pipeline import GuidancePipeline
+from usguide.settings import PipelineSettings
 from usguide.types import (
     Frame,
     GuidanceResult,
@@ -28,6 +30,12 @@ from usguide.types import (
 )
 
 OURS, GIVEN_TIP = "usguide", "usguide, true tip"
+
+
+def with_injectate() -> PipelineSettings:
+    """Return the default settings with injectate on."""
+    settings = PipelineSettings()
+    return replace(settings, injectate=replace(settings.injectate, on=True))
 
 
 class Method(Protocol):
@@ -63,7 +71,7 @@ class _Ours:
     """The pipeline as it is used: it finds the needle itself."""
 
     def __init__(self, sequence: Sequence, truth: Truth) -> None:
-        self._pipeline = GuidancePipeline(sequence.prior, segmenter=InjectateSegmenter())
+        self._pipeline = GuidancePipeline(sequence.prior, settings=with_injectate())
         self._marks = _Marks(sequence.marked_s, self._pipeline.mark_injection)
         self._truth = truth
 
