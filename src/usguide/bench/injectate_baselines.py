@@ -87,8 +87,8 @@ def at_tip(fluid: Mask, away_mm: F32) -> Mask:
 class GreyThreshold:
     """Region growing from the tip over everything darker than a share of the tissue before the injection."""
 
-    share: float = 0.7
-    sigma_mm: float = 0.3
+    share: float = 0.65
+    sigma_mm: float = 0.0
     open_px: int = 0
 
     def __call__(self, scene: Scene) -> Mask:
@@ -111,12 +111,12 @@ def cropped(away_mm: F32, reach_mm: float) -> tuple[slice, slice]:
 class ChanVese:
     """Morphological Chan-Vese (scikit-image) from a disc about the tip; of its two sides the darker one."""
 
-    iterations: int = 60
+    iterations: int = 15
     smoothing: int = 1
     inside_weight: float = 1.0
     start_mm: float = 2.0
-    reach_mm: float = 10.0
-    sigma_mm: float = 0.3
+    reach_mm: float = 4.5
+    sigma_mm: float = 0.0
 
     def __call__(self, scene: Scene) -> Mask:
         """Segment one picture."""
@@ -141,10 +141,10 @@ class GrabCut:
     """GrabCut (OpenCV): fluid for sure where it is dark at the tip, likely where it is dark near it, tissue far from it."""
 
     iterations: int = 3
-    share: float = 0.7
-    likely_mm: float = 6.0
-    reach_mm: float = 10.0
-    sigma_mm: float = 0.3
+    share: float = 0.85
+    likely_mm: float = 3.0
+    reach_mm: float = 12.0
+    sigma_mm: float = 0.0
 
     def __call__(self, scene: Scene) -> Mask:
         """Segment one picture."""
