@@ -37,8 +37,8 @@ DURATION_S = 6.0
 SEEDS_EACH, STILLS_EACH = 20, 6
 """Seeds, and stills, that a row may take: until its tip has room round it."""
 LEAST_GREY, GREY_WITHIN_MM = 15, 4.0
-"""Fluid is rendered where a still shows tissue about the tip, by the lower quartile of its grey levels: on black nobody could
-see it."""
+"""Fluid is rendered where a still shows tissue about the tip, by the lower quartile of its grey levels: nobody could see it
+on black."""
 CLEAR_OF_TIP_MM = 5.0
 """No vessel and no bone nearer to the tip than this."""
 _NERVE_FROM_TIP_MM = 2.5, 1.2
