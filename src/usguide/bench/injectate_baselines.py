@@ -141,9 +141,9 @@ class GrabCut:
     """GrabCut (OpenCV): fluid for sure where it is dark at the tip, likely where it is dark near it, tissue far from it."""
 
     iterations: int = 3
-    share: float = 0.85
+    share: float = 1.0
     likely_mm: float = 3.0
-    reach_mm: float = 12.0
+    reach_mm: float = 16.0
     sigma_mm: float = 0.0
 
     def __call__(self, scene: Scene) -> Mask:
