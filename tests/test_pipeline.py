@@ -252,6 +252,9 @@ def test_a_segmenter_that_cares_is_told_of_target_keep_outs_and_marks(advancing)
         def reset(self):
             pass
 
+        def seed(self, point_mm):
+            told.append(point_mm)
+
         def set_target(self, target):
             told.append(target)
 
@@ -273,8 +276,16 @@ def test_a_segmenter_that_cares_is_told_of_target_keep_outs_and_marks(advancing)
     pipeline.set_target()
     pipeline.set_keep_out({})
     assert told[3:] == [None, {}]
+    pipeline.seed_injectate((12, 9))
+    assert told[5:] == [(12.0, 9.0)]
     result = pipeline.step(advancing[0][1])
     assert (result.target, result.keep_out_mm) == (None, {})
+    assert "injectate seeded by hand at 12, 9 mm" in result.events
+
+
+def test_a_pipeline_without_a_segmenter_takes_no_seed_of_fluid():
+    with pytest.raises(ug.InputError, match="expected a segmenter that takes a seed"):
+        ug.GuidancePipeline(PRIOR).seed_injectate((12, 9))
 
 
 @pytest.mark.parametrize("outline", [[(1, 1), (2, 2)], [(1, 1), (2, 2), (3, 3)], "round"])

@@ -17,6 +17,7 @@ from usguide.filters import despeckle
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
+from usguide.injectate import InjectateSegmenter
 from usguide.motion import Background
 from usguide.settings import PipelineSettings
 from usguide.stages import AttentiveSegmenter, Despeckler, Segmenter, ShaftDetector, Tracker
@@ -46,7 +47,8 @@ class GuidancePipeline:
         What is known of the needle; the settings' own when None.
     settings : PipelineSettings, optional
     despeckler, detector, tracker, segmenter : optional
-        Stages of your own (see `usguide.stages`). Without a segmenter no injectate is reported.
+        Stages of your own (see `usguide.stages`). Injectate is reported with a segmenter of your own, or where
+        ``settings.injectate.on`` says so.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class GuidancePipeline:
         self._despeckler = despeckler or self._own_despeckler
         self._detector = detector or LineDetector(self.settings.detection.detector)
         self._tracker = tracker or NeedleTracker(self.settings.tracker)
-        self._segmenter = segmenter
+        self._segmenter = segmenter or self._own_segmenter()
         self._background = Background(self.settings.background)
         self._monitor = StreamMonitor(self.settings.stream.frozen_after_s)
         self._target: Target | None = None
@@ -75,6 +77,9 @@ class GuidancePipeline:
     def _own_despeckler(self, image: NDArray[np.float32], /) -> NDArray[np.float32]:
         s = self.settings.detection
         return despeckle(image, method=s.despeckle_method, **s.despeckle_options)
+
+    def _own_segmenter(self) -> InjectateSegmenter | None:
+        return InjectateSegmenter(self.settings.injectate) if self.settings.injectate.on else None
 
     def set_target(
         self,
@@ -130,6 +135,22 @@ class GuidancePipeline:
             raise InputError("seed: expected two different points, got the same one twice")
         self._tracker.seed(Detection(Shaft(entry, tip, SEED_LOG_ODDS), Tip(tip, ((0.25, 0.0), (0.0, 0.25)), 0.9)))
         self._pending_events.append("track seeded by hand")
+
+    def seed_injectate(self, point_mm: ArrayLike) -> None:
+        """Say where fluid comes out, (lateral, axial) in mm: for a needle that is not seen, or a recording without one.
+
+        Raises
+        ------
+        InputError
+            No point, or no segmenter that takes one.
+        """
+        point = validate_point(point_mm, name="point_mm")
+        if not isinstance(self._segmenter, AttentiveSegmenter):
+            raise InputError(
+                "seed_injectate: expected a segmenter that takes a seed, got none; set settings.injectate.on"
+            )
+        self._segmenter.seed(point)
+        self._pending_events.append(f"injectate seeded by hand at {point[0]:g}, {point[1]:g} mm")
 
     def mark_injection(self, time_s: float) -> None:
         """Note when the plunger moved, in the frames' time: spread that does not follow is warned of."""

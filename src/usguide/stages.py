@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection import Evidence
+from usguide.geometry import Point
 from usguide.types import Detection, Frame, Injectate, InsertionPrior, NeedleTrack, Outline, Shaft, Target
 
 
@@ -55,6 +56,10 @@ class Segmenter(Protocol):
 @runtime_checkable
 class AttentiveSegmenter(Protocol):
     """A segmenter that wants to know what the fluid is meant for: `GuidancePipeline` tells it, where it has these."""
+
+    def seed(self, point_mm: Point) -> None:
+        """Expect fluid at a point that someone pointed out, also without a needle."""
+        ...
 
     def set_target(self, target: Target | None) -> None:
         """Measure the spread around a target; None: around nothing."""

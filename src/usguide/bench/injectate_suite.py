@@ -29,12 +29,16 @@ from usguide.bench.sequences import Absent, Recorded, Rendered, Sequence, Split,
 from usguide.errors import UsguideError
 from usguide.geometry import Point
 from usguide.phantoms import HandScene, InjectateScene, NeedleScene, PhantomScene, ScannerScene, anatomy_scene
+from usguide.phantoms.anatomy import margins_mm
 from usguide.phantoms.layouts import random_layout
 
 ONSET_S = 2.5
 DURATION_S = 6.0
-SEEDS_EACH, STILLS_EACH = 20, 3
+SEEDS_EACH, STILLS_EACH = 20, 6
 """Seeds, and stills, that a row may take: until its tip has room round it."""
+LEAST_GREY, GREY_WITHIN_MM = 15, 4.0
+"""Fluid is rendered where a still shows tissue about the tip, by the lower quartile of its grey levels: nobody could see it
+on black."""
 CLEAR_OF_TIP_MM = 5.0
 """No vessel and no bone nearer to the tip than this."""
 _NERVE_FROM_TIP_MM = 2.5, 1.2
@@ -247,6 +251,12 @@ def _fluid(row: FluidRow, seed: int, split: Split, still: Path | None) -> Sequen
     if placed is None:
         return None
     scene, needle, seed = placed
+    if (
+        still is not None
+        and row.kind != "unseen"
+        and _grey_at(needle.tip_mm(ONSET_S), scene, still, split) < LEAST_GREY
+    ):
+        return None
     scene = replace(scene, needle=replace(needle, advance=_course(row.course, needle)))
     if row.kind == "ring" and still is None:
         scene = _nerve_at(needle.tip_mm(ONSET_S), scene, seed)
@@ -292,6 +302,16 @@ def _has_room(scene: PhantomScene, tip_mm: Point, seed: int) -> bool:
     bone = np.array(layout.bone_mm)
     below = bone[np.abs(bone[:, 0] - x) < CLEAR_OF_TIP_MM, 1].min() - z
     return math.hypot(vx - x, vz - z) > radius + CLEAR_OF_TIP_MM and bool(below > CLEAR_OF_TIP_MM)
+
+
+def _grey_at(tip_mm: Point, scene: PhantomScene, still: Path, split: Split) -> float:
+    """Return the lower quartile of a still's grey levels about the tip."""
+    background = background_of(still, split)
+    left, _, top, _ = margins_mm(scene, background)
+    grey = background.frames[0][:, ::-1] if scene.entry_side == "right" else background.frames[0]
+    z, x = (np.arange(n) * step for n, step in zip(grey.shape, background.spacing_mm, strict=True))
+    away = np.hypot(x[None, :] - tip_mm[0] - left, z[:, None] - tip_mm[1] - top)
+    return float(np.percentile(grey[away < GREY_WITHIN_MM], 25))
 
 
 def _course(course: str, needle: NeedleScene) -> tuple[tuple[float, float], ...]:

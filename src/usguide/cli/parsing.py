@@ -24,13 +24,30 @@ def parse_numbers(text: str | None, count: int, option: str, form: str) -> tuple
     return values
 
 
-def parse_circles(texts: list[str] | None, option: str) -> tuple[tuple[float, ...], ...]:
-    """Parse each ``X,Z,R``, the radius above 0."""
-    circles = [parse_numbers(text, 3, option, "X,Z,R in mm, as 20,15,4") for text in texts or ()]
-    for circle in circles:
-        if circle is not None and circle[2] <= 0:
-            raise InputError(f"{option}: expected a radius above 0, got {circle[2]:g}")
-    return tuple(c for c in circles if c is not None)
+def parse_circles(texts: list[str] | None, option: str) -> dict[str, tuple[float, float, float]]:
+    """Parse each ``[NAME=]X,Z,R``, the radius above 0; without names they are numbered from 1."""
+    circles: dict[str, tuple[float, float, float]] = {}
+    for number, text in enumerate(texts or (), start=1):
+        before, equals, after = text.rpartition("=")
+        name = before.strip() if equals else str(number)
+        form = "[NAME=]X,Z,R in mm, as 20,15,4 or vessel=20,15,4"
+        x, z, radius = parse_numbers(after, 3, option, form) or (0.0, 0.0, 0.0)
+        if radius <= 0:
+            raise InputError(f"{option}: expected a radius above 0, got {radius:g}")
+        if not name or name in circles:
+            raise InputError(f"{option}: expected a name of its own for each circle, got {name!r} in {text!r}")
+        circles[name] = (x, z, radius)
+    return circles
+
+
+def parse_target(text: str | None) -> tuple[float, ...] | None:
+    """Parse ``X,Z`` or ``X,Z,R``, the radius above 0."""
+    if text is None:
+        return None
+    target = parse_numbers(text, 3 if text.count(",") > 1 else 2, "--target", "X,Z in mm, or X,Z,R with a radius")
+    if target is not None and len(target) == 3 and target[2] <= 0:
+        raise InputError(f"--target: expected a radius above 0, got {target[2]:g}")
+    return target
 
 
 def parse_spacing(text: str | None) -> tuple[float, float] | None:
@@ -115,6 +132,14 @@ def parse_seed(text: str | None) -> tuple[tuple[float, float], tuple[float, floa
         raise InputError(f"--seed: expected {form}, two different points, got {text!r}")
     (ex, ez), (x, z) = points
     return (ex, ez), (x, z)
+
+
+def parse_fluid_seed(text: str | None) -> tuple[float, float] | Literal["click"] | None:
+    """Parse ``X,Z``, where fluid comes out in mm, or ``click``."""
+    if text == "click":
+        return "click"
+    point = parse_numbers(text, 2, "--seed", "X,Z in mm, as 22,25, or click")
+    return None if point is None else (point[0], point[1])
 
 
 def parse_range(text: str | None, option: str) -> tuple[float, float] | None:

@@ -1,8 +1,8 @@
 """Colours and words that all pictures share.
 
-Colours are from Okabe and Ito's palette, which people with any colour vision tell apart. Those of time follow viridis, whose
-start is lightened for dark fluid: any colour vision puts them in order, and grey prints them so. Line style, form and words
-say the same again.
+Colours are from Okabe and Ito's palette, which people with any colour vision tell apart. Those of time follow viridis,
+whose start is lightened for dark fluid: any colour vision puts them in order, and grey prints them so. Line style, form
+and words say the same again.
 """
 
 from __future__ import annotations

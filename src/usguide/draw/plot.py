@@ -18,7 +18,7 @@ from usguide.types import GuidanceResult
 F64 = NDArray[np.float64]
 
 WIDTH_PX, PANEL_PX, STRIP_PX = 1200, 300, 30
-LEFT_PX, RIGHT_PX, TOP_PX, FOOT_PX, GAP_PX = 110, 250, 60, 90, 46
+LEFT_PX, RIGHT_PX, TOP_PX, FOOT_PX, GAP_PX = 110, 250, 84, 80, 46
 GREY: Colour = (120, 120, 120)
 PALE: Colour = (225, 225, 225)
 BLUE: Colour = (178, 114, 0)  # Okabe and Ito's, dark enough for white paper; BGR
@@ -97,7 +97,7 @@ def draw_spread_plot(series: SpreadSeries, title: str = "") -> Image:
     image: Image = np.full((height, WIDTH_PX, 3), 255, np.uint8)
     first, last = (float(time[0]), float(time[-1])) if len(time) else (0.0, 1.0)
     plot = _Plot(image, first, max(last, first + 0.1), height - FOOT_PX)
-    plot.text(title or "spread", (LEFT_PX, 36), 0.7, BLACK)
+    plot.text(title or "spread", (LEFT_PX, 32), 0.7, BLACK)
     pools = [np.array(p) for p in series.pools.values()]
     panel = plot.panel("area, mm2", float(np.nanmax([1.0, *(area + sigma)])))
     panel.band(time, area - sigma, area + sigma, SKY_BLUE)
@@ -150,11 +150,13 @@ class _Plot:
 
     def moments(self, times_s: Sequence[float], words: str, colour: Colour, *, dashed: bool = False) -> None:
         """Draw a line through all panels at each time."""
+        # Where both fall together, one is written above the other.
+        level = TOP_PX - (24 if dashed else 6)
         for t in times_s:
             x = round(float(self.x(np.array(t))))
             for y in range(TOP_PX, self._next - GAP_PX, 14):
                 cv2.line(self.image, (x, y), (x, y + (7 if dashed else 14)), colour, 2)
-            self.text(words, (x, TOP_PX - 6), 0.45, colour)
+            self.text(words, (x, level), 0.45, colour)
 
     def strip(self, words: str, times_s: F64, frames_s: F64) -> None:
         """Draw when a warning was given."""

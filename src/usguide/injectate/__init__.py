@@ -2,10 +2,13 @@
 
 from usguide.injectate.around import spread_around
 from usguide.injectate.measures import RegionMeasures, growth_rate, measure_region, volume_mm3
+from usguide.injectate.segmenter import InjectateSegmenter, InjectateSettings
 from usguide.injectate.spread import SpreadMeasurer, SpreadSettings
 from usguide.injectate.warnings import SpreadWarnings, WarningSettings, Watch
 
 __all__ = [
+    "InjectateSegmenter",
+    "InjectateSettings",
     "RegionMeasures",
     "SpreadMeasurer",
     "SpreadSettings",

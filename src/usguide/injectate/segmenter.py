@@ -28,6 +28,8 @@ from usguide.types import Frame, Injectate, NeedleTrack, Outline, Target, TrackS
 class InjectateSettings:
     """Settings of `InjectateSegmenter`."""
 
+    on: bool = False
+    """Whether a pipeline measures the injectate; a segmenter of your own does so anyway."""
     working_mm_per_px: float = 0.15
     """Of the grid that it resamples to where it is used alone."""
     sites: SiteSettings = field(default_factory=SiteSettings)

@@ -53,7 +53,9 @@ class Sites:
         """Look at a place from the next frame on."""
         self._wanted_mm.append(point_mm)
 
-    def update(self, reference: Reference, geometry: ImageGeometry, track: NeedleTrack | None, timestamp_s: float) -> None:
+    def update(
+        self, reference: Reference, geometry: ImageGeometry, track: NeedleTrack | None, timestamp_s: float
+    ) -> None:
         """Take one frame's tip."""
         for point in self._wanted_mm:
             self._seeds_px.append(reference.points_to_still(geometry.to_px(point)))

@@ -215,6 +215,16 @@ CSV_COLUMNS = (
     "tip_velocity_mm_s",
     "target_distance_mm",
     "injectate_area_mm2",
+    "injectate_area_sigma_mm2",
+    "injectate_extent_along_mm",
+    "injectate_extent_across_mm",
+    "injectate_rate_mm2_s",
+    "injectate_volume_mm3",
+    "injectate_onset_s",
+    "injectate_target_distance_mm",
+    "injectate_ring_deg",
+    "injectate_pools",
+    "injectate_warnings",
     "latency_total_ms",
 )
 
@@ -229,7 +239,8 @@ class CsvSink:
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Write one row."""
         r = result_record(frame, result)
-        shaft, tip, two = r["shaft"], r["tip"], [None, None]
+        shaft, tip, fluid, two = r["shaft"], r["tip"], r["injectate"] or {}, [None, None]
+        around = fluid.get("around_target") or {}
         self._row(
             [
                 *(r[k] for k in ("index", "timestamp_s", "state", "input_state", "confidence")),
@@ -241,7 +252,15 @@ class CsvSink:
                 *(tip["position_px"] if tip else two),
                 tip["velocity_mm_s"] if tip else None,
                 r["target"]["distance_mm"] if r["target"] else None,
-                r["injectate"]["area_mm2"] if r["injectate"] else None,
+                fluid.get("area_mm2"),
+                fluid.get("area_sigma_mm2"),
+                *(fluid.get("extent_mm") or two),
+                *(fluid.get(k) for k in ("rate_mm2_s", "volume_mm3", "onset_s")),
+                around.get("distance_mm"),
+                around.get("ring_deg"),
+                len(fluid["pools"]) if fluid else None,
+                # The code words: a sentence is no cell, and results.jsonl has it.
+                "; ".join(w.partition(":")[0] for w in fluid["warnings"]) if fluid else None,
                 r["latency_ms"].get("total"),
             ]
         )
