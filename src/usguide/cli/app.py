@@ -447,7 +447,7 @@ def export(
 )
 def bench(
     suite: Annotated[
-        Literal["all", "phantom", "anatomy", "stills", "recordings", "speed"],
+        Literal["all", "phantom", "anatomy", "stills", "recordings", "injectate", "speed"],
         typer.Option("--suite", help="what to run"),
     ] = "all",
     quick: Annotated[bool, typer.Option("--quick", help="a few short sequences of each: does it work?")] = False,
