@@ -196,8 +196,10 @@ class GuidancePipeline:
                 self._background.learn(evidence.smooth, evidence.valid, frame.timestamp_s, needle)
             clock.lap("track")
             track = tracks[0] if tracks else None
-            injectate = self._segmenter.update(frame, track) if self._segmenter is not None else None
-            if self._segmenter is not None:
+            injectate = self._last.injectate if frozen and self._last is not None else None
+            if self._segmenter is not None and not frozen:
+                # A frozen picture shows nothing of the spread, and is no time in which it was watched.
+                injectate = self._segmenter.update(frame, track)
                 clock.lap("injectate")
             result = GuidanceResult(
                 index=frame.index,
