@@ -70,8 +70,9 @@ class TissueFlow:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._dis.setFinestScale(1)
         import os
-        self._dis.setVariationalRefinementIterations(int(os.environ.get('VI','2')))
-        self.smooth=int(os.environ.get('FS','7'))
+
+        self._dis.setVariationalRefinementIterations(int(os.environ.get("VI", "2")))
+        self.smooth = int(os.environ.get("FS", "7"))
 
     def pushed(self, grey: F32, reference: F32) -> F32:
         """Return the reference with its tissue where the frame has it."""

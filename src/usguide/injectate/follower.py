@@ -75,7 +75,8 @@ class FluidFollower:
         self.reference = Reference(settings.reference)
         self._onset = OnsetTest(settings.onset)
         import os
-        self._flow = TissueFlow() if os.environ.get('FLOW','1')=='1' else None
+
+        self._flow = TissueFlow() if os.environ.get("FLOW", "1") == "1" else None
         self.reset()
 
     def reset(self) -> None:

@@ -54,9 +54,7 @@ class Blob:
     elsewhere: float
 
 
-def blob_at(
-    evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings: OnsetSettings
-) -> Blob | None:
+def blob_at(evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings: OnsetSettings) -> Blob | None:
     """Find the heaviest dark blob that touches `near` and is not `known` fluid; None where there is none.
 
     Parameters

@@ -16,7 +16,8 @@ Mask = NDArray[np.bool_]
 REBASE_PX = 10.0
 """A frame this far from the reference makes it move over, so that what has come into view is learnt."""
 import os
-WINSOR=float(os.environ.get("WINSOR","1"))
+
+WINSOR = float(os.environ.get("WINSOR", "1"))
 SURROUNDINGS_S = 0.15
 """What surrounds a place is looked at again after so long."""
 
@@ -123,6 +124,7 @@ class Reference:
 
         known = self.known
         weight = np.maximum(mean(known), np.float32(1e-3))
+
         def moments(values: F32) -> tuple[F32, F32]:
             level = mean(values * known) / weight
             square = mean(values * values * known) / weight

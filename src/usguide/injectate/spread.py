@@ -102,14 +102,18 @@ class SpreadMeasurer:
         if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
             raise InputError(f"labels: expected whole numbers (h, w), got {labels.dtype} {labels.shape}")
         mask = labels > 0
-        numbers = [int(n) for n in np.unique(labels[mask])]
-        for name, known in (("onsets_s", onsets_s), ("confidences", confidences)):
-            if missing := [n for n in numbers if n not in known]:
-                raise InputError(f"{name}: expected one of every pool, got none of {missing}")
+        parts = {number: labels == number for number in sorted(onsets_s) if number > 0}
+        sizes = {number: int(np.count_nonzero(own)) for number, own in parts.items()}
+        if sum(sizes.values()) != np.count_nonzero(mask):
+            missing = sorted(set(np.unique(labels[mask]).tolist()) - set(parts))
+            raise InputError(f"onsets_s: expected one of every pool, got none of {missing}")
+        numbers = [number for number, size in sizes.items() if size]
+        if missing := [n for n in numbers if n not in confidences]:
+            raise InputError(f"confidences: expected one of every pool, got none of {missing}")
         self._forget(numbers, timestamp_s)
         pools, regions = [], []
         for number in numbers:
-            own = labels == number
+            own = parts[number]
             found = measure_region(own, geometry, probability, others=mask & ~own if len(numbers) > 1 else None)
             if found is not None:
                 regions.append(found)
