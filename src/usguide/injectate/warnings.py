@@ -36,7 +36,7 @@ STAYS_MM = 0.2
 class WarningSettings:
     """When a warning is given."""
 
-    no_spread_after_s: float = 2.0
+    no_spread_after_s: float = 2.5
     """Without new fluid in so much time of watching after a marked injection, it is missed."""
     least_spread_mm2: float = 1.0
     """So much more fluid than before is new fluid."""
