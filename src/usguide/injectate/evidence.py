@@ -23,12 +23,12 @@ class LikelihoodSettings:
 
     drops: tuple[float, ...] = (1.9, 2.6, 3.5, 4.8)
     """How far below the tissue fluid may lie while its own level is not known, in standard deviations of speckle."""
-    same_share: float = 0.5
+    same_share: float = 0.75
     """Share of tissue that lies where it lay; the rest may have been pushed aside."""
     still: float = 3.0
     still_per_misfit: float = 0.5
     """Grey levels by which still tissue differs from before: in itself, and for each of the registration's misfit."""
-    prior: float = -0.1
+    prior: float = 0.1
     """Log-odds of fluid at a place of which nothing is seen."""
     limit: float = 3.0
     """Largest log-likelihood ratio that one place may give."""
@@ -36,7 +36,7 @@ class LikelihoodSettings:
     needle_mm: float = 1.5
     """Width of the band around a shaft that says nothing against fluid."""
     beyond_tip_mm: float = 0.6
-    edge_share: float = 0.6
+    edge_share: float = 0.8
     """Share of fluid that lies in its soft edge, where it is of any grey level between fluid and tissue."""
     fill_mm: float = 3.0
     """Across a shaft, evidence is taken from a square of this side."""

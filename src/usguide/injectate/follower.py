@@ -12,7 +12,7 @@ from usguide.geometry import ImageGeometry
 from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, TissueFlow, decay, fluid_evidence, shaft_band
 from usguide.injectate.onset import Blob, OnsetSettings, OnsetTest, blob_at
 from usguide.injectate.reference import Reference, ReferenceSettings, inverse, product, warped
-from usguide.injectate.regions import RegionSettings, Variation, followed
+from usguide.injectate.regions import RegionSettings, Variation, followed, shifted_edge
 from usguide.injectate.shared import SharedFrame
 from usguide.injectate.sites import Sites
 from usguide.types import NeedleTrack
@@ -155,7 +155,7 @@ class FluidFollower:
         scale = [f / c for f, c in zip(fine.spacing_mm, coarse.spacing_mm, strict=True)]
         shift = coarse.to_px(fine.origin_mm)
         to_still = product(self.reference.affine, np.array([[scale[0], 0.0, shift[0]], [0.0, scale[1], shift[1]]]))
-        box = _box_of(self._labels, 3)
+        box = _box_of(self._labels, 5)
         back = inverse(to_still)
         corners = np.array([[x, y] for x in (box[1].start, box[1].stop) for y in (box[0].start, box[0].stop)], float)
         corners = corners @ back[:, :2].T + back[:, 2]
@@ -166,10 +166,13 @@ class FluidFollower:
         out = np.s_[low[1] : high[1], low[0] : high[0]]
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
         part = product(to_still, np.array([[1.0, 0.0, low[0]], [0.0, 1.0, low[1]]]))
-        wide = cv2.dilate(self._labels, np.ones((3, 3), np.uint8))
+        wide = cv2.dilate(self._labels, np.ones((5, 5), np.uint8))
         u = np.where(wide > 0, self._variation.u, np.float32(0))
         # The labels say what belongs to a pool, u how surely.
-        u = np.where(self._labels > 0, np.maximum(u, np.float32(0.51)), np.minimum(u, np.float32(0.49)))
+        u = np.where(self._labels > 0, np.maximum(u, np.float32(0.5)), np.minimum(u, np.float32(0.5)))
+        rows, columns = _box_of(wide, 4)
+        r = self.settings.regions
+        u[rows, columns] = shifted_edge(u[rows, columns], r.edge_mm, r.edge_sigma_mm, here.geometry.axial_mm_per_px)
         flags = cv2.WARP_INVERSE_MAP
         sure = cv2.warpAffine(u, part, size, flags=flags | cv2.INTER_LINEAR)
         number = cv2.warpAffine(wide, part, size, flags=flags | cv2.INTER_NEAREST)
@@ -289,8 +292,8 @@ class FluidFollower:
     ) -> Bytes | None:
         """Look for a new pool; return what may be one."""
         s, mm = self.settings, here.geometry.axial_mm_per_px
-        side = np.ones((7, 7), np.uint8)
-        known = cv2.dilate(self._labels[window], side)
+        side = 2 * round(s.onset.gap_mm / mm) + 1
+        known = cv2.dilate(self._labels[window], np.ones((side, side), np.uint8))
         near = sites.near(evidence.shape, mm, (window[1].start, window[0].start))
         blob = blob_at(evidence, near, known, mm, s.onset)
         test = None if not self.comparable else blob
