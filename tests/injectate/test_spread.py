@@ -86,6 +86,7 @@ def test_rates_are_those_of_each_pool():
     assert growing.rate_mm2_s == pytest.approx(12, abs=1.5)
     assert abs(still.rate_mm2_s) < 0.5
     assert (late.rate_mm2_s, late.rate_sigma_mm2_s) == (None, None)
+    assert growing.rate_sigma_mm2_s >= growing.rate_mm2_s * growing.area_sigma_mm2 / growing.area_mm2
     assert abs(growing.rate_mm2_s - 12) < 3 * growing.rate_sigma_mm2_s + 0.5
 
 

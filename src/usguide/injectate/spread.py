@@ -37,9 +37,8 @@ class SpreadSettings:
     """Rates are those of the areas over so long a time."""
     target_band_mm: float = 1.0
     """Fluid so close to the target's outline, within or without, lies against it."""
-    edge_mm: float = 0.2
-    """One standard deviation of where an outline lies as a whole, beyond what the probabilities say: with it the area's
-    standard deviation holds the true area as often as it should (rendered injections of the tuning split)."""
+    edge_mm: float = 0.0
+    """One standard deviation of where an outline lies as a whole, beyond what the probabilities say."""
     elevational_width_mm: float | None = None
     """For the volume: the picture is the section of a slab of this width. None: `volume_symmetry` holds."""
     volume_symmetry: Symmetry = "disc"
@@ -138,7 +137,7 @@ class SpreadMeasurer:
         )
         if whole is None:
             return none
-        s, rate = self.settings, self._rate(_ALL, timestamp_s, whole.area_mm2)
+        s, rate = self.settings, self._rate(_ALL, timestamp_s, whole)
         volumes = [p.volume_mm3 for p in pools if p.volume_mm3 is not None]
         all_known = len(volumes) == len(pools)
         return replace(
@@ -161,7 +160,7 @@ class SpreadMeasurer:
         )
 
     def _pool(self, number: int, r: RegionMeasures, onset_s: float, confidence: float, timestamp_s: float) -> Pool:
-        rate = self._rate(number, timestamp_s, r.area_mm2)
+        rate = self._rate(number, timestamp_s, r)
         s = self.settings
         return Pool(
             pool_id=number,
@@ -188,8 +187,12 @@ class SpreadMeasurer:
             if not areas or (number != _ALL and number not in numbers):
                 del self._areas[number]
 
-    def _rate(self, number: int, timestamp_s: float, area_mm2: float) -> tuple[float, float] | tuple[None, None]:
+    def _rate(self, number: int, timestamp_s: float, region: RegionMeasures) -> tuple[float, float] | tuple[None, None]:
         areas = self._areas.setdefault(number, deque())
-        areas.append((timestamp_s, area_mm2))
+        areas.append((timestamp_s, region.area_mm2))
         found = growth_rate([t for t, _ in areas], [a for _, a in areas])
-        return (None, None) if found is None else found
+        if found is None:
+            return None, None
+        rate, scatter = found
+        # An outline that lies too far out does so while the region grows: the rate is wrong by the same share as the area.
+        return rate, math.hypot(scatter, rate * region.area_sigma_mm2 / region.area_mm2)
