@@ -1,4 +1,4 @@
-"""Change-point test: does new fluid gather where the needle's tip is, or was?"""
+"""Change-point test of whether new fluid gathers where the needle's tip is, or was."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ class Blob:
     elsewhere: float
 
 
-def blob_at(
-    evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings: OnsetSettings
-) -> Blob | None:
+def blob_at(evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings: OnsetSettings) -> Blob | None:
     """Find the heaviest dark blob that touches `near` and is not `known` fluid; None where there is none.
 
     Parameters
