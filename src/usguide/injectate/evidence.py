@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from usguide.injectate._kernels.likelihood import likelihood_ratio
 from usguide.injectate._kernels.shadow import lift_shadow
+from usguide.injectate.flow import TissueFlow
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -63,31 +64,6 @@ class FluidLevel:
         return FluidLevel(self.level + share * (middle - self.level), self.spread + share * (spread - self.spread))
 
 
-class TissueFlow:
-    """How tissue was pushed aside, from the reference to a frame."""
-
-    def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._dis.setFinestScale(1)
-        import os
-
-        self._dis.setVariationalRefinementIterations(int(os.environ.get("VI", "2")))
-        self.smooth = int(os.environ.get("FS", "7"))
-
-    def pushed(self, grey: F32, reference: F32) -> F32:
-        """Return the reference with its tissue where the frame has it."""
-        if min(grey.shape) < 32:
-            return reference
-        a, b = (cv2.convertScaleAbs(i) for i in (grey, reference))
-        flow = self._dis.calc(a, b, None)
-        np.clip(flow, -8, 8, out=flow)
-        flow = cv2.blur(flow, (self.smooth, self.smooth))
-        h, w = grey.shape
-        x = np.arange(w, dtype=np.float32)[None] + flow[..., 0]
-        y = np.arange(h, dtype=np.float32)[:, None] + flow[..., 1]
-        return np.asarray(cv2.remap(reference, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-
-
 def shaft_band(shape: tuple[int, int], shafts_px: F64, width_px: float, beyond_px: float) -> NDArray[np.uint8]:
     """Draw bands along shafts (n, 2 ends, 2) in px, which reach beyond their tips."""
     band = np.zeros(shape, np.uint8)
@@ -111,7 +87,7 @@ def fluid_evidence(
     mm_per_px: float,
     misfit: float,
     fluid: FluidLevel,
-    flow: TissueFlow | None,
+    flow: TissueFlow,
     settings: LikelihoodSettings,
 ) -> F32:
     """Return the log-likelihood ratio of fluid against tissue at each place of a window.
@@ -132,6 +108,7 @@ def fluid_evidence(
         Not 0 where fluid is known, which tells nothing of a shadow.
     mm_per_px, misfit : float
     fluid : FluidLevel
+    flow : TissueFlow
     settings : LikelihoodSettings
     """
     s = settings
@@ -157,11 +134,10 @@ def fluid_evidence(
             s.deepest_shadow,
         )
     out = np.empty_like(grey)
-    pushed = reference if flow is None else flow.pushed(grey, reference)
     likelihood_ratio(
         grey,
         reference,
-        pushed,
+        flow.pushed(grey, reference),
         level,
         spread,
         valid,
@@ -181,7 +157,7 @@ def fluid_evidence(
 
 
 def _fill_across(evidence: F32, valid: F32, near: NDArray[np.uint8], side: int) -> None:
-    """A bright shaft hides what is there: take it from beside, where that says more for fluid."""
+    """Take what a bright shaft hides from beside it, where that says more for fluid."""
     band = (near > 0) & (valid > 0)
     beside = valid * (near == 0)
     total = cv2.blur(evidence * beside, (side, side))

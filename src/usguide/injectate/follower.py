@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry
-from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, TissueFlow, decay, fluid_evidence, shaft_band
-from usguide.injectate.onset import Blob, OnsetSettings, OnsetTest, blob_at
+from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, shaft_band
+from usguide.injectate.flow import TissueFlow
+from usguide.injectate.onset import OnsetSettings, OnsetTest, blob_at
 from usguide.injectate.reference import Reference, ReferenceSettings, inverse, product, warped
 from usguide.injectate.regions import RegionSettings, Variation, followed, shifted_edge
 from usguide.injectate.shared import SharedFrame
@@ -74,9 +75,7 @@ class FluidFollower:
         self.settings = settings
         self.reference = Reference(settings.reference)
         self._onset = OnsetTest(settings.onset)
-        import os
-
-        self._flow = TissueFlow() if os.environ.get("FLOW", "1") == "1" else None
+        self._flow = TissueFlow()
         self.reset()
 
     def reset(self) -> None:
@@ -95,7 +94,7 @@ class FluidFollower:
         self.reference.start(self._grey(here), here.valid & (band == 0))
         shape = here.smooth.shape
         self._evidence = np.zeros(shape, np.float32)
-        self._labels = np.zeros(shape, np.uint8)
+        self._labels: Bytes = np.zeros(shape, np.uint8)
         self._variation = Variation(shape)
         self._onset.reset()
         self.pools.clear()
@@ -110,9 +109,7 @@ class FluidFollower:
         if moved is not None:
             sites.carried(moved)
             self._evidence = warped(self._evidence, moved)
-            self._labels = cv2.warpAffine(
-                self._labels, moved, self._labels.shape[::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-            )
+            self._labels = warped(self._labels.astype(np.float32), moved, cv2.INTER_NEAREST).astype(np.uint8)
             self._variation.carried(moved)
 
     def look(
@@ -166,7 +163,7 @@ class FluidFollower:
         out = np.s_[low[1] : high[1], low[0] : high[0]]
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
         part = product(to_still, np.array([[1.0, 0.0, low[0]], [0.0, 1.0, low[1]]]))
-        wide = cv2.dilate(self._labels, np.ones((5, 5), np.uint8))
+        wide = dilated(self._labels, 5)
         u = np.where(wide > 0, self._variation.u, np.float32(0))
         # The labels say what belongs to a pool, u how surely.
         u = np.where(self._labels > 0, np.maximum(u, np.float32(0.5)), np.minimum(u, np.float32(0.5)))
@@ -256,8 +253,7 @@ class FluidFollower:
 
     def _apex_px(self, geometry: ImageGeometry) -> F64:
         if geometry.sector is None:
-            h, w = self._labels.shape
-            return np.array([0.5 * w, -FAR_PX])
+            return np.array([0.5 * self._labels.shape[1], -FAR_PX])
         return self.reference.points_to_still(geometry.to_px(geometry.sector.apex_mm))
 
     def _grow(self, window: Window, evidence: F32, mm: float, passed_s: float) -> None:
@@ -293,7 +289,7 @@ class FluidFollower:
         """Look for a new pool; return what may be one."""
         s, mm = self.settings, here.geometry.axial_mm_per_px
         side = 2 * round(s.onset.gap_mm / mm) + 1
-        known = cv2.dilate(self._labels[window], np.ones((side, side), np.uint8))
+        known = dilated(self._labels[window], side)
         near = sites.near(evidence.shape, mm, (window[1].start, window[0].start))
         blob = blob_at(evidence, near, known, mm, s.onset)
         test = None if not self.comparable else blob
@@ -346,12 +342,16 @@ class FluidFollower:
         ends = self.reference.points_to_still(self._ends_px(here))
         usable = valid * (self._learn_band(ends, here) == 0)
         side = 2 * max(1, round(self.settings.not_learnt_mm / mm)) + 1
-        around = np.ones((side, side), np.uint8)
         if window is not None and doubt is not None:
-            usable[window][cv2.dilate(doubt, around) > 0] *= np.float32(self.settings.doubtful_share)
+            usable[window][dilated(doubt, side) > 0] *= np.float32(self.settings.doubtful_share)
         if self.pools:
-            usable[cv2.dilate(self._labels, around) > 0] = 0
+            usable[dilated(self._labels, side) > 0] = 0
         self.reference.learn(grey, usable, passed_s)
+
+
+def dilated(labels: Bytes, side_px: int) -> Bytes:
+    """Widen labels by a square; where they meet, the newer one holds."""
+    return np.asarray(cv2.dilate(labels, np.ones((side_px, side_px), np.uint8)), np.uint8)
 
 
 def _box_of(labels: Bytes, margin_px: int) -> Window:

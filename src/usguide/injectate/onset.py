@@ -1,4 +1,4 @@
-"""Change-point test: does new fluid gather where the needle's tip is, or was?"""
+"""Change-point test of whether new fluid gathers where the needle's tip is, or was."""
 
 from __future__ import annotations
 

@@ -51,11 +51,12 @@ class Variation:
 
     def descend(self, evidence: F32, window: tuple[slice, slice], edge_cost: float, iterations: int) -> F32:
         """Take steps in a window; return the picture there."""
-        parts = [np.ascontiguousarray(a[window]) for a in (self.u, self.ahead, self.px, self.py)]
-        descend(evidence, edge_cost, *parts, iterations)
-        for whole, part in zip((self.u, self.ahead, self.px, self.py), parts, strict=True):
-            whole[window] = part
-        return parts[0]
+        whole = (self.u, self.ahead, self.px, self.py)
+        u, ahead, px, py = (np.ascontiguousarray(a[window]) for a in whole)
+        descend(evidence, edge_cost, u, ahead, px, py, iterations)
+        for array, part in zip(whole, (u, ahead, px, py), strict=True):
+            array[window] = part
+        return u
 
 
 def shifted_edge(u: F32, by_mm: float, sigma_mm: float, mm_per_px: float) -> F32:
@@ -97,11 +98,11 @@ def followed(labels: Bytes, u: F32, front_px: int, least_px: float, split_px: fl
     size = 2 * front_px + 1
     square = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     before = (labels > 0).astype(np.uint8)
-    reach = cv2.dilate(before, square)
+    reach = cv2.dilate(before, square) > 0
     # Zero beyond the border: a pool that the picture cuts off may also thin from there.
-    kept = cv2.erode(before, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    fluid = ((u > 0.5).astype(np.uint8) & reach) | kept
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(fluid)
+    kept = cv2.erode(before, square, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    fluid = ((u > 0.5) & reach) | kept
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(fluid.astype(np.uint8))
     out = np.zeros_like(labels)
     numbers = [int(n) for n in np.unique(labels[labels > 0])]
     if count < 2 or not numbers:

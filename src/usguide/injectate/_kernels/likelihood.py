@@ -45,7 +45,7 @@ def likelihood_ratio(
     Parameters
     ----------
     grey, reference, pushed : float32 (h, w)
-        The frame and the picture from before, with the same gain; and that picture with its tissue pushed to where it lies now.
+        The frame, the picture from before with the same gain, and that with its tissue pushed to where it lies now.
     level, spread : float32 (h, w)
         Mean and standard deviation of the reference around each place.
     seen : float32 (h, w)
