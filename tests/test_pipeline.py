@@ -283,6 +283,23 @@ def test_a_segmenter_that_cares_is_told_of_target_keep_outs_and_marks(advancing)
     assert "injectate seeded by hand at 12, 9 mm" in result.events
 
 
+def test_a_frozen_picture_is_not_given_to_the_segmenter(advancing):
+    seen = []
+
+    class Fluid:
+        def update(self, frame, track):
+            seen.append(frame.index)
+
+        def reset(self):
+            pass
+
+    pipeline, first = ug.GuidancePipeline(PRIOR, segmenter=Fluid()), advancing[0][0]
+    results = [pipeline.step(frame_of(first.pixels, index=k, timestamp_s=k * DT)) for k in range(20)]
+    frozen = [r.index for r in results if r.input_state is ug.InputState.FROZEN]
+    assert frozen
+    assert not set(seen) & set(frozen)
+
+
 def test_a_pipeline_without_a_segmenter_takes_no_seed_of_fluid():
     with pytest.raises(ug.InputError, match="expected a segmenter that takes a seed"):
         ug.GuidancePipeline(PRIOR).seed_injectate((12, 9))

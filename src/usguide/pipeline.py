@@ -17,8 +17,8 @@ from usguide.filters import despeckle
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
-from usguide.injectate import InjectateSegmenter
-from usguide.motion import Background
+from usguide.injectate import InjectateSegmenter, SharedFrame
+from usguide.motion import Background, Novelty
 from usguide.settings import PipelineSettings
 from usguide.stages import AttentiveSegmenter, Despeckler, Segmenter, ShaftDetector, Tracker
 from usguide.stream import StreamMonitor
@@ -189,15 +189,22 @@ class GuidancePipeline:
             if frozen:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
-                evidence = self._evidence(image, clock, moving=True)
+                evidence, novelty = self._evidence(image, clock, moving=True)
                 found = self._detect(evidence, clock)
                 tracks = self._tracker.update(found, frame.timestamp_s)
-                needle = needle_band(self._suspected(), evidence.geometry, evidence.valid.shape)
+                suspected = self._suspected()
+                needle = needle_band(suspected, evidence.geometry, evidence.valid.shape)
                 self._background.learn(evidence.smooth, evidence.valid, frame.timestamp_s, needle)
+                shared = SharedFrame(image, evidence.smooth, evidence.valid, evidence.geometry, novelty, suspected)
             clock.lap("track")
             track = tracks[0] if tracks else None
-            injectate = self._segmenter.update(frame, track) if self._segmenter is not None else None
-            if self._segmenter is not None:
+            injectate = self._last.injectate if frozen and self._last is not None else None
+            if self._segmenter is not None and not frozen:
+                # A frozen picture shows nothing of the spread, and is no time in which it was watched.
+                if isinstance(self._segmenter, InjectateSegmenter):
+                    injectate = self._segmenter.update(frame, track, shared)
+                else:
+                    injectate = self._segmenter.update(frame, track)
                 clock.lap("injectate")
             result = GuidanceResult(
                 index=frame.index,
@@ -230,7 +237,7 @@ class GuidancePipeline:
         clock = _StageClock()
         image = self._grid(frame)
         clock.lap("grid")
-        found = self._detect(self._evidence(image, clock, moving=False), clock)
+        found = self._detect(self._evidence(image, clock, moving=False)[0], clock)
         tracks = tuple(_still_track(k + 1, d) for k, d in enumerate(found))
         track = tracks[0] if tracks else None
         strong = track is not None and track.confidence >= self.settings.detection.still_confidence
@@ -251,7 +258,9 @@ class GuidancePipeline:
             raise InvalidFrameError(f"frame {frame.index}: the source marks it {frame.status}; it is left out")
         return to_working_grid(frame, self.settings.detection.working_mm_per_px)
 
-    def _evidence(self, image: WorkingImage, clock: _StageClock, *, moving: bool) -> Evidence:
+    def _evidence(
+        self, image: WorkingImage, clock: _StageClock, *, moving: bool
+    ) -> tuple[Evidence, Novelty | None]:
         settings = self.settings.detection.evidence
         despeckled = self._despeckler(image.grey)
         clock.lap("despeckle")
@@ -264,7 +273,7 @@ class GuidancePipeline:
             clock.lap("motion")
         evidence = gather(image, despeckled, grid, settings, novelty)
         clock.lap("evidence")
-        return evidence
+        return evidence, novelty
 
     def _detect(self, evidence: Evidence, clock: _StageClock) -> Sequence[Detection]:
         expected = self._tracker.expected() if isinstance(self._tracker, NeedleTracker) else ()

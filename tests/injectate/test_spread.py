@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import usguide as ug
+from usguide.injectate.around import spread_around
+from usguide.injectate.measures import measure_region
 from usguide.injectate.spread import SpreadMeasurer, SpreadSettings
+from usguide.metrics import extent_along_mm, ring_deg
 
 GEOMETRY = ug.ImageGeometry(0.25, 0.25)
 
@@ -127,3 +130,18 @@ def test_a_rendered_recording_is_measured_as_its_truth_says():
     assert last.rate_mm2_s == pytest.approx(rate, abs=max(1.0, 3 * last.rate_sigma_mm2_s))
     # A lens turned about its thickness, as it was rendered: volume over all of it, whatever the plane.
     assert last.volume_mm3 == pytest.approx(truth.injectate_volume_mm3[-1], rel=0.1)
+
+
+def test_ring_and_extent_are_those_of_the_scores():
+    """`usguide.metrics` measures true masks in its own way, pixel by pixel; both see the same."""
+    with ug.open_source("phantom:inplane-fascia") as source:
+        geometry, truth = source.info.geometry, source.info.truth
+    rings = []
+    for k in np.flatnonzero(truth.injectate_area_mm2 > 3)[::4]:
+        mask, outline = truth.injectate_mask[k], truth.target_outline_mm[k]
+        found = measure_region(mask, geometry)
+        assert found.extent_mm[0] == pytest.approx(extent_along_mm(mask, geometry), abs=0.3)
+        rings.append(ring_deg(mask, geometry, outline))
+        around = spread_around(ug.Target.of(None, outline_mm=outline), found)
+        assert around.ring_deg == pytest.approx(rings[-1], abs=8.0)
+    assert max(rings) > 90

@@ -121,6 +121,15 @@ def test_time_that_stands_still_adds_nothing():
         assert warnings.look(fluid, SEEN, timestamp_s=1.0) == ()
 
 
+def test_a_gap_in_the_stream_was_not_watched():
+    """Two seconds are missing after the mark: the fluid has two more to come."""
+    warnings = SpreadWarnings()
+    assert not any(ws for _, ws in run(never, 1.0, mark_s=0.9, warnings=warnings))
+    when, words = first(run(never, 4.0, warnings=warnings, start_s=3.0), "no-spread:")
+    assert when == pytest.approx(4.9, abs=0.06)
+    assert "watched for 2.0 s" in words
+
+
 TARGET = ug.Target.disc((32.0, 15.0), 2.0)
 
 

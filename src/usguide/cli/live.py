@@ -96,7 +96,7 @@ def run_live(options: LiveOptions) -> int:
     try:
         if options.source.startswith("camera:"):
             source.open()  # a stream may begin later; a camera that is not there is a mistake, told at once
-        warmup()
+        warmup(injectate=options.injectate)
         with ExitStack() as undo:
             igtl, view = _igtl_out(options, undo), _view(options, undo)
             recorder = None if options.record is None else Recorder(options.record, pipeline, source.name, guide=guide)

@@ -105,7 +105,7 @@ def run_track(options: TrackOptions) -> int:
             suggest_region(source, inputs, full_scale=options.full_scale, stills=options.stills)
         if seeding is not None:
             seeding.check(source.info)
-        warmup()  # after all that can be wrong: a mistake is told at once
+        warmup(injectate=spread.on)  # after all that can be wrong: a mistake is told at once
         with StopRequest() as stop:
             return _run_and_report(source, pipeline, options, seeding, stop)
 

@@ -3,6 +3,7 @@
 from usguide.injectate.around import spread_around
 from usguide.injectate.measures import RegionMeasures, growth_rate, measure_region, volume_mm3
 from usguide.injectate.segmenter import InjectateSegmenter, InjectateSettings
+from usguide.injectate.shared import SharedFrame
 from usguide.injectate.spread import SpreadMeasurer, SpreadSettings
 from usguide.injectate.warnings import SpreadWarnings, WarningSettings, Watch
 
@@ -10,6 +11,7 @@ __all__ = [
     "InjectateSegmenter",
     "InjectateSettings",
     "RegionMeasures",
+    "SharedFrame",
     "SpreadMeasurer",
     "SpreadSettings",
     "SpreadWarnings",

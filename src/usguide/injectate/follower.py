@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry
-from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, shaft_band
+from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, TissueFlow, decay, fluid_evidence, shaft_band
 from usguide.injectate.onset import Blob, OnsetSettings, OnsetTest, blob_at
 from usguide.injectate.reference import Reference, ReferenceSettings, inverse, product, warped
 from usguide.injectate.regions import RegionSettings, Variation, followed
@@ -32,6 +32,8 @@ CORE_PX = 16
 class FollowSettings:
     """How fluid is found and followed."""
 
+    smooth_mm: float = 0.15
+    """Standard deviation of the Gaussian that grey levels are smoothed with: less than needles are sought in."""
     memory_s: float = 0.08
     """Time constant with which the evidence follows the frames."""
     window_mm: float = 9.0
@@ -72,6 +74,8 @@ class FluidFollower:
         self.settings = settings
         self.reference = Reference(settings.reference)
         self._onset = OnsetTest(settings.onset)
+        import os
+        self._flow = TissueFlow() if os.environ.get('FLOW','1')=='1' else None
         self.reset()
 
     def reset(self) -> None:
@@ -87,7 +91,7 @@ class FluidFollower:
         """Start with a frame that nothing of before can be laid onto."""
         ends = self._ends_px(here)
         band = self._learn_band(ends, here)
-        self.reference.start(here.smooth, here.valid & (band == 0))
+        self.reference.start(self._grey(here), here.valid & (band == 0))
         shape = here.smooth.shape
         self._evidence = np.zeros(shape, np.float32)
         self._labels = np.zeros(shape, np.uint8)
@@ -126,7 +130,7 @@ class FluidFollower:
         s, ref = self.settings, self.reference
         mm = here.geometry.axial_mm_per_px
         self.comparable = here.novelty.misfit <= s.most_misfit
-        grey = ref.to_still(here.smooth - np.float32(here.novelty.offset))
+        grey = ref.to_still(self._grey(here) - np.float32(here.novelty.offset))
         valid = self._valid_still(here)
         ref.look_around(timestamp_s, mm)
         window = self._window(sites, mm)
@@ -171,6 +175,17 @@ class FluidFollower:
         probability[out] = sure
         labels[out] = np.where((sure > 0.5) & here.image.valid[out], number, 0)
         return labels, probability
+
+    def _grey(self, here: SharedFrame) -> F32:
+        """Return the frame on the evidence grid, less smooth than where needles are sought."""
+        h, w = here.smooth.shape
+        rows, columns = here.image.grey.shape
+        whole = here.image.grey[: rows // h * h, : columns // w * w]
+        grey = np.asarray(cv2.resize(whole, (w, h), interpolation=cv2.INTER_AREA), dtype=np.float32)
+        sigma = self.settings.smooth_mm / here.geometry.axial_mm_per_px
+        if sigma > 0:
+            grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
+        return grey
 
     def _ends_px(self, here: SharedFrame) -> F64:
         ends = np.array([[s.entry_mm, s.distal_mm] for s in here.suspected], float).reshape(-1, 2, 2)
@@ -225,6 +240,7 @@ class FluidFollower:
             mm_per_px=here.geometry.axial_mm_per_px,
             misfit=here.novelty.misfit if here.novelty is not None else 0.0,
             fluid=self._fluid,
+            flow=self._flow,
             settings=s.likelihood,
         )
         before = self._evidence[window]
@@ -275,7 +291,7 @@ class FluidFollower:
         side = np.ones((7, 7), np.uint8)
         known = cv2.dilate(self._labels[window], side)
         near = sites.near(evidence.shape, mm, (window[1].start, window[0].start))
-        blob = blob_at(evidence, near, known, mm * here.geometry.lateral_mm_per_px, s.onset.dark)
+        blob = blob_at(evidence, near, known, mm, s.onset)
         test = None if not self.comparable else blob
         onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked)
         if onset_s is None or blob is None:
@@ -286,7 +302,8 @@ class FluidFollower:
         share = np.bincount(parts[blob.mask > 0], minlength=count)
         share[0] = 0
         if count > 1 and share.max() > 0 and self._next_id < 256:
-            self._labels[window][parts == int(share.argmax())] = self._next_id
+            # All of it that the blob holds, in however many pieces.
+            self._labels[window][(share > 0)[parts]] = self._next_id
             self.pools[self._next_id] = PoolState(onset_s)
             self._next_id += 1
             self._onset.reset()

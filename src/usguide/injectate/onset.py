@@ -18,17 +18,21 @@ class OnsetSettings:
 
     dark: float = 0.5
     """Mean log-likelihood ratio above which a place belongs to a blob."""
-    allowance: float = 1.5
+    gap_mm: float = 2.4
+    """Dark places whose gaps are no wider are one blob: a ring comes in pieces."""
+    allowance: float = 1.0
     """Mass that is always there."""
-    clutter_share: float = 1.0
-    """Mass of the heaviest blob elsewhere that is expected at the tip, too."""
-    threshold: float = 1.2
+    clutter_share: float = 0.7
+    """So much of the mass of the heaviest blob elsewhere is expected at the tip, too."""
+    threshold: float = 0.5
     """Mass times seconds above that allowance at which it is fluid."""
+    lag_s: float = 0.15
+    """Fluid is there so long before its mass rises."""
     marked_share: float = 0.5
     """Allowance and threshold are lowered to this share ..."""
     marked_s: float = 4.0
     """... for so long after a marked injection."""
-    least_mm2: float = 1.0
+    least_mm2: float = 0.6
     """Smaller blobs are none."""
 
 
@@ -50,7 +54,9 @@ class Blob:
     elsewhere: float
 
 
-def blob_at(evidence: F32, near: Bytes, known: Bytes, mm2_per_px: float, dark: float) -> Blob | None:
+def blob_at(
+    evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings: OnsetSettings
+) -> Blob | None:
     """Find the heaviest dark blob that touches `near` and is not `known` fluid; None where there is none.
 
     Parameters
@@ -58,14 +64,20 @@ def blob_at(evidence: F32, near: Bytes, known: Bytes, mm2_per_px: float, dark: f
     evidence : ndarray of float32, shape (h, w)
     near, known : ndarray of uint8, shape (h, w)
         Not 0 near the tip, and where fluid is known already.
-    mm2_per_px, dark : float
+    mm_per_px : float
+    settings : OnsetSettings
     """
     mean = cv2.blur(evidence, (3, 3))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((mean > dark).astype(np.uint8))
+    dark = (mean > settings.dark).astype(np.uint8)
+    side = 2 * round(0.5 * settings.gap_mm / mm_per_px) + 1
+    count, labels = cv2.connectedComponents(
+        cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    )
     if count < 2:
         return None
+    labels *= dark
     flat = labels.ravel()
-    mass = np.bincount(flat, mean.ravel(), minlength=count) * mm2_per_px
+    mass = np.bincount(flat, mean.ravel(), minlength=count) * mm_per_px**2
     touching = np.bincount(flat, near.ravel() > 0, minlength=count) > 0
     taken = np.bincount(flat, known.ravel() > 0, minlength=count) > 0
     mass[0] = 0
@@ -75,8 +87,8 @@ def blob_at(evidence: F32, near: Bytes, known: Bytes, mm2_per_px: float, dark: f
     elsewhere = float(np.where(touching, 0.0, mass).max())
     if here[best] <= 0:
         return None
-    area = float(stats[best, cv2.CC_STAT_AREA]) * mm2_per_px
-    return Blob((labels == best).astype(np.uint8), float(here[best]), area, elsewhere)
+    mask = (labels == best).astype(np.uint8)
+    return Blob(mask, float(here[best]), cv2.countNonZero(mask) * mm_per_px**2, elsewhere)
 
 
 class OnsetTest:
@@ -95,7 +107,6 @@ class OnsetTest:
         """Begin anew."""
         self.sum = 0.0
         self._since_s: float | None = None
-        self._first: tuple[float, float] | None = None
 
     def look(self, blob: Blob | None, timestamp_s: float, passed_s: float, *, marked: bool) -> float | None:
         """Take one frame; return the time of the onset once there is one.
@@ -118,4 +129,4 @@ class OnsetTest:
             return None
         if self._since_s is None:
             self._since_s = timestamp_s
-        return self._since_s if self.sum >= ease * s.threshold else None
+        return self._since_s - s.lag_s if self.sum >= ease * s.threshold else None

@@ -26,6 +26,8 @@ from usguide.types import Injectate, Outline, Pool, Target
 
 REMEMBERED_S = 4.0
 """How long after it happened an injection can be marked and still be held against what was there before."""
+LONGEST_GAP_S = 1.5
+"""A longer time between two frames was not watched: the stream was interrupted, or frozen."""
 STAYS_MM = 0.2
 """An edge that comes nearer by less than this stays where it is."""
 
@@ -116,7 +118,7 @@ class SpreadWarnings:
             Of the frame; without area where none is seen.
         watch : Watch
         timestamp_s : float
-            Of the frame. Time that does not go on adds nothing.
+            Of the frame. Time that does not go on adds nothing, nor does a gap of more than 1.5 s.
         target : Target, optional
         keep_out_mm : mapping of str to outline, optional
 
@@ -124,7 +126,8 @@ class SpreadWarnings:
         -------
         tuple of str
         """
-        passed = 0.0 if self._last_s is None else max(0.0, timestamp_s - self._last_s)
+        passed = 0.0 if self._last_s is None else timestamp_s - self._last_s
+        passed = passed if 0.0 <= passed <= LONGEST_GAP_S else 0.0
         self._last_s = timestamp_s
         found = [self._spread.look(fluid, watch, timestamp_s, passed), self._away.look(fluid, target, timestamp_s)]
         found += [self._keep_out(name, o, fluid, passed) for name, o in (keep_out_mm or {}).items()]

@@ -103,6 +103,13 @@ def test_points_lines_and_outlines():
     np.testing.assert_allclose(outline.points_mm[4], by_hand(7.0, 5.0), atol=1e-5)
 
 
+def test_the_status_names_the_warnings_of_the_injectate():
+    warned = replace(injectate(), warnings=("no-spread: none in 2.0 s", "keep-out vessel: 2.0 mm2"))
+    assert told(frame(), result(injectate=warned))["NeedleStatus"].content.text.endswith(
+        "injectate 4.0 mm2, warning no-spread, warning keep-out vessel"
+    )
+
+
 def test_measures_are_the_line_of_results_jsonl():
     f, r = frame(), result(injectate=injectate())
     assert json.loads(told(f, r)["NeedleMeasures"].content.text) == result_record(f, r)

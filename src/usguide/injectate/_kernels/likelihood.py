@@ -15,14 +15,13 @@ F64 = NDArray[np.float64]
 STRAY = 0.08
 """Share of places in fluid that look like anything: bubbles, the needle, its tail."""
 STRAY_DENSITY = 1 / 160
-EDGE = 0.3
-"""Share of places in fluid that lie in its soft edge."""
 
 
 @kernel
 def likelihood_ratio(
     grey: F32,
     reference: F32,
+    pushed: F32,
     level: F32,
     spread: F32,
     seen: F32,
@@ -31,6 +30,8 @@ def likelihood_ratio(
     fluid_level: float,
     fluid_spread: float,
     drops: F64,
+    edge_share: float,
+    prior: float,
     limit: float,
     out: F32,
 ) -> None:
@@ -41,8 +42,8 @@ def likelihood_ratio(
 
     Parameters
     ----------
-    grey, reference : float32 (h, w)
-        The frame and the picture from before, with the same gain.
+    grey, reference, pushed : float32 (h, w)
+        The frame and the picture from before, with the same gain; and that picture with its tissue pushed to where it lies now.
     level, spread : float32 (h, w)
         Mean and standard deviation of the reference around each place.
     seen : float32 (h, w)
@@ -55,6 +56,10 @@ def likelihood_ratio(
         Of the fluid; a negative level means that it is not known yet.
     drops : float64 (k,)
         In units of the spread.
+    edge_share : float
+        Share of fluid that lies in its soft edge.
+    prior : float
+        Added: log-odds of fluid before anything is seen.
     limit : float
         Largest ratio that one place may give.
     out : float32 (h, w)
@@ -71,18 +76,20 @@ def likelihood_ratio(
                 out[i, j] = -limit
                 continue
             a, b = (g - reference[i, j]) / still, (g - m) / s
-            tissue = same_share * math.exp(-0.5 * a * a) / still + (1 - same_share) * math.exp(-0.5 * b * b) / s
+            c = (g - pushed[i, j]) / (2 * still)
+            same = max(math.exp(-0.5 * a * a), 0.5 * math.exp(-0.5 * c * c)) / still
+            tissue = same_share * same + (1 - same_share) * math.exp(-0.5 * b * b) / s
             if fluid_level >= 0:
                 # Darker than fluid is fluid, too, and its edge takes every grey level between it and the tissue.
                 c = max(g - fluid_level, 0.0) / fluid_spread
-                fluid = (1 - STRAY) * (1 - EDGE) * math.exp(-0.5 * c * c) / fluid_spread
+                fluid = (1 - STRAY) * (1 - edge_share) * math.exp(-0.5 * c * c) / fluid_spread
                 if g < m:
-                    fluid += (1 - STRAY) * EDGE * 2.5 / max(m - fluid_level, s)
+                    fluid += (1 - STRAY) * edge_share * 2.5 / max(m - fluid_level, s)
             else:
                 fluid = 0.0
                 for k in range(drops.size):
                     # What is darker than black is black.
                     c = (g - max(m - drops[k] * s, 6.0)) / (0.8 * s)
                     fluid += share * math.exp(-0.5 * c * c) / (0.8 * s)
-            ratio = math.log((0.3989 * fluid + STRAY * STRAY_DENSITY) / (0.3989 * 0.97 * tissue + 0.03 / 160))
+            ratio = prior + math.log((0.3989 * fluid + STRAY * STRAY_DENSITY) / (0.3989 * 0.97 * tissue + 0.03 / 160))
             out[i, j] = min(max(ratio, -limit), limit)
