@@ -258,9 +258,7 @@ class GuidancePipeline:
             raise InvalidFrameError(f"frame {frame.index}: the source marks it {frame.status}; it is left out")
         return to_working_grid(frame, self.settings.detection.working_mm_per_px)
 
-    def _evidence(
-        self, image: WorkingImage, clock: _StageClock, *, moving: bool
-    ) -> tuple[Evidence, Novelty | None]:
+    def _evidence(self, image: WorkingImage, clock: _StageClock, *, moving: bool) -> tuple[Evidence, Novelty | None]:
         settings = self.settings.detection.evidence
         despeckled = self._despeckler(image.grey)
         clock.lap("despeckle")

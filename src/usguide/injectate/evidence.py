@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from usguide.injectate._kernels.likelihood import likelihood_ratio
 from usguide.injectate._kernels.shadow import lift_shadow
+from usguide.injectate.flow import TissueFlow
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -23,12 +24,12 @@ class LikelihoodSettings:
 
     drops: tuple[float, ...] = (1.9, 2.6, 3.5, 4.8)
     """How far below the tissue fluid may lie while its own level is not known, in standard deviations of speckle."""
-    same_share: float = 0.5
+    same_share: float = 0.75
     """Share of tissue that lies where it lay; the rest may have been pushed aside."""
     still: float = 3.0
     still_per_misfit: float = 0.5
     """Grey levels by which still tissue differs from before: in itself, and for each of the registration's misfit."""
-    prior: float = -0.1
+    prior: float = 0.1
     """Log-odds of fluid at a place of which nothing is seen."""
     limit: float = 3.0
     """Largest log-likelihood ratio that one place may give."""
@@ -36,7 +37,7 @@ class LikelihoodSettings:
     needle_mm: float = 1.5
     """Width of the band around a shaft that says nothing against fluid."""
     beyond_tip_mm: float = 0.6
-    edge_share: float = 0.6
+    edge_share: float = 0.8
     """Share of fluid that lies in its soft edge, where it is of any grey level between fluid and tissue."""
     fill_mm: float = 3.0
     """Across a shaft, evidence is taken from a square of this side."""
@@ -63,30 +64,6 @@ class FluidLevel:
         return FluidLevel(self.level + share * (middle - self.level), self.spread + share * (spread - self.spread))
 
 
-class TissueFlow:
-    """How tissue was pushed aside, from the reference to a frame."""
-
-    def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._dis.setFinestScale(1)
-        import os
-        self._dis.setVariationalRefinementIterations(int(os.environ.get('VI','2')))
-        self.smooth=int(os.environ.get('FS','7'))
-
-    def pushed(self, grey: F32, reference: F32) -> F32:
-        """Return the reference with its tissue where the frame has it."""
-        if min(grey.shape) < 32:
-            return reference
-        a, b = (cv2.convertScaleAbs(i) for i in (grey, reference))
-        flow = self._dis.calc(a, b, None)
-        np.clip(flow, -8, 8, out=flow)
-        flow = cv2.blur(flow, (self.smooth, self.smooth))
-        h, w = grey.shape
-        x = np.arange(w, dtype=np.float32)[None] + flow[..., 0]
-        y = np.arange(h, dtype=np.float32)[:, None] + flow[..., 1]
-        return np.asarray(cv2.remap(reference, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-
-
 def shaft_band(shape: tuple[int, int], shafts_px: F64, width_px: float, beyond_px: float) -> NDArray[np.uint8]:
     """Draw bands along shafts (n, 2 ends, 2) in px, which reach beyond their tips."""
     band = np.zeros(shape, np.uint8)
@@ -110,7 +87,7 @@ def fluid_evidence(
     mm_per_px: float,
     misfit: float,
     fluid: FluidLevel,
-    flow: TissueFlow | None,
+    flow: TissueFlow,
     settings: LikelihoodSettings,
 ) -> F32:
     """Return the log-likelihood ratio of fluid against tissue at each place of a window.
@@ -131,6 +108,7 @@ def fluid_evidence(
         Not 0 where fluid is known, which tells nothing of a shadow.
     mm_per_px, misfit : float
     fluid : FluidLevel
+    flow : TissueFlow
     settings : LikelihoodSettings
     """
     s = settings
@@ -156,11 +134,10 @@ def fluid_evidence(
             s.deepest_shadow,
         )
     out = np.empty_like(grey)
-    pushed = reference if flow is None else flow.pushed(grey, reference)
     likelihood_ratio(
         grey,
         reference,
-        pushed,
+        flow.pushed(grey, reference),
         level,
         spread,
         valid,
@@ -180,7 +157,7 @@ def fluid_evidence(
 
 
 def _fill_across(evidence: F32, valid: F32, near: NDArray[np.uint8], side: int) -> None:
-    """A bright shaft hides what is there: take it from beside, where that says more for fluid."""
+    """Take what a bright shaft hides from beside it, where that says more for fluid."""
     band = (near > 0) & (valid > 0)
     beside = valid * (near == 0)
     total = cv2.blur(evidence * beside, (side, side))

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry
-from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, TissueFlow, decay, fluid_evidence, shaft_band
-from usguide.injectate.onset import Blob, OnsetSettings, OnsetTest, blob_at
+from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, shaft_band
+from usguide.injectate.flow import TissueFlow
+from usguide.injectate.onset import OnsetSettings, OnsetTest, blob_at
 from usguide.injectate.reference import Reference, ReferenceSettings, inverse, product, warped
-from usguide.injectate.regions import RegionSettings, Variation, followed
+from usguide.injectate.regions import RegionSettings, Variation, followed, shifted_edge
 from usguide.injectate.shared import SharedFrame
 from usguide.injectate.sites import Sites
 from usguide.types import NeedleTrack
@@ -74,8 +75,7 @@ class FluidFollower:
         self.settings = settings
         self.reference = Reference(settings.reference)
         self._onset = OnsetTest(settings.onset)
-        import os
-        self._flow = TissueFlow() if os.environ.get('FLOW','1')=='1' else None
+        self._flow = TissueFlow()
         self.reset()
 
     def reset(self) -> None:
@@ -94,7 +94,7 @@ class FluidFollower:
         self.reference.start(self._grey(here), here.valid & (band == 0))
         shape = here.smooth.shape
         self._evidence = np.zeros(shape, np.float32)
-        self._labels = np.zeros(shape, np.uint8)
+        self._labels: Bytes = np.zeros(shape, np.uint8)
         self._variation = Variation(shape)
         self._onset.reset()
         self.pools.clear()
@@ -109,9 +109,7 @@ class FluidFollower:
         if moved is not None:
             sites.carried(moved)
             self._evidence = warped(self._evidence, moved)
-            self._labels = cv2.warpAffine(
-                self._labels, moved, self._labels.shape[::-1], flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-            )
+            self._labels = warped(self._labels.astype(np.float32), moved, cv2.INTER_NEAREST).astype(np.uint8)
             self._variation.carried(moved)
 
     def look(
@@ -154,7 +152,7 @@ class FluidFollower:
         scale = [f / c for f, c in zip(fine.spacing_mm, coarse.spacing_mm, strict=True)]
         shift = coarse.to_px(fine.origin_mm)
         to_still = product(self.reference.affine, np.array([[scale[0], 0.0, shift[0]], [0.0, scale[1], shift[1]]]))
-        box = _box_of(self._labels, 3)
+        box = _box_of(self._labels, 5)
         back = inverse(to_still)
         corners = np.array([[x, y] for x in (box[1].start, box[1].stop) for y in (box[0].start, box[0].stop)], float)
         corners = corners @ back[:, :2].T + back[:, 2]
@@ -165,10 +163,13 @@ class FluidFollower:
         out = np.s_[low[1] : high[1], low[0] : high[0]]
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
         part = product(to_still, np.array([[1.0, 0.0, low[0]], [0.0, 1.0, low[1]]]))
-        wide = cv2.dilate(self._labels, np.ones((3, 3), np.uint8))
+        wide = dilated(self._labels, 5)
         u = np.where(wide > 0, self._variation.u, np.float32(0))
         # The labels say what belongs to a pool, u how surely.
-        u = np.where(self._labels > 0, np.maximum(u, np.float32(0.51)), np.minimum(u, np.float32(0.49)))
+        u = np.where(self._labels > 0, np.maximum(u, np.float32(0.5)), np.minimum(u, np.float32(0.5)))
+        rows, columns = _box_of(wide, 4)
+        r = self.settings.regions
+        u[rows, columns] = shifted_edge(u[rows, columns], r.edge_mm, r.edge_sigma_mm, here.geometry.axial_mm_per_px)
         flags = cv2.WARP_INVERSE_MAP
         sure = cv2.warpAffine(u, part, size, flags=flags | cv2.INTER_LINEAR)
         number = cv2.warpAffine(wide, part, size, flags=flags | cv2.INTER_NEAREST)
@@ -252,8 +253,7 @@ class FluidFollower:
 
     def _apex_px(self, geometry: ImageGeometry) -> F64:
         if geometry.sector is None:
-            h, w = self._labels.shape
-            return np.array([0.5 * w, -FAR_PX])
+            return np.array([0.5 * self._labels.shape[1], -FAR_PX])
         return self.reference.points_to_still(geometry.to_px(geometry.sector.apex_mm))
 
     def _grow(self, window: Window, evidence: F32, mm: float, passed_s: float) -> None:
@@ -288,8 +288,8 @@ class FluidFollower:
     ) -> Bytes | None:
         """Look for a new pool; return what may be one."""
         s, mm = self.settings, here.geometry.axial_mm_per_px
-        side = np.ones((7, 7), np.uint8)
-        known = cv2.dilate(self._labels[window], side)
+        side = 2 * round(s.onset.gap_mm / mm) + 1
+        known = dilated(self._labels[window], side)
         near = sites.near(evidence.shape, mm, (window[1].start, window[0].start))
         blob = blob_at(evidence, near, known, mm, s.onset)
         test = None if not self.comparable else blob
@@ -342,12 +342,16 @@ class FluidFollower:
         ends = self.reference.points_to_still(self._ends_px(here))
         usable = valid * (self._learn_band(ends, here) == 0)
         side = 2 * max(1, round(self.settings.not_learnt_mm / mm)) + 1
-        around = np.ones((side, side), np.uint8)
         if window is not None and doubt is not None:
-            usable[window][cv2.dilate(doubt, around) > 0] *= np.float32(self.settings.doubtful_share)
+            usable[window][dilated(doubt, side) > 0] *= np.float32(self.settings.doubtful_share)
         if self.pools:
-            usable[cv2.dilate(self._labels, around) > 0] = 0
+            usable[dilated(self._labels, side) > 0] = 0
         self.reference.learn(grey, usable, passed_s)
+
+
+def dilated(labels: Bytes, side_px: int) -> Bytes:
+    """Widen labels by a square; where they meet, the newer one holds."""
+    return np.asarray(cv2.dilate(labels, np.ones((side_px, side_px), np.uint8)), np.uint8)
 
 
 def _box_of(labels: Bytes, margin_px: int) -> Window:

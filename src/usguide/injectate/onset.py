@@ -1,4 +1,4 @@
-"""Change-point test: does new fluid gather where the needle's tip is, or was?"""
+"""Change-point test of whether new fluid gathers where the needle's tip is, or was."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ class Blob:
     elsewhere: float
 
 
-def blob_at(
-    evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings: OnsetSettings
-) -> Blob | None:
+def blob_at(evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings: OnsetSettings) -> Blob | None:
     """Find the heaviest dark blob that touches `near` and is not `known` fluid; None where there is none.
 
     Parameters
@@ -68,7 +66,7 @@ def blob_at(
     settings : OnsetSettings
     """
     mean = cv2.blur(evidence, (3, 3))
-    dark = (mean > settings.dark).astype(np.uint8)
+    dark = ((mean > settings.dark) & (known == 0)).astype(np.uint8)
     side = 2 * round(0.5 * settings.gap_mm / mm_per_px) + 1
     count, labels = cv2.connectedComponents(
         cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
@@ -79,9 +77,7 @@ def blob_at(
     flat = labels.ravel()
     mass = np.bincount(flat, mean.ravel(), minlength=count) * mm_per_px**2
     touching = np.bincount(flat, near.ravel() > 0, minlength=count) > 0
-    taken = np.bincount(flat, known.ravel() > 0, minlength=count) > 0
     mass[0] = 0
-    mass[taken] = 0
     here = np.where(touching, mass, 0.0)
     best = int(here.argmax())
     elsewhere = float(np.where(touching, 0.0, mass).max())

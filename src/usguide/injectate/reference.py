@@ -15,8 +15,6 @@ Mask = NDArray[np.bool_]
 
 REBASE_PX = 10.0
 """A frame this far from the reference makes it move over, so that what has come into view is learnt."""
-import os
-WINSOR=float(os.environ.get("WINSOR","1"))
 SURROUNDINGS_S = 0.15
 """What surrounds a place is looked at again after so long."""
 
@@ -123,15 +121,17 @@ class Reference:
 
         known = self.known
         weight = np.maximum(mean(known), np.float32(1e-3))
+
         def moments(values: F32) -> tuple[F32, F32]:
-            level = mean(values * known) / weight
+            level = np.asarray(mean(values * known) / weight, np.float32)
             square = mean(values * values * known) / weight
-            return level, np.sqrt(np.maximum(square - level**2, np.float32(self.settings.least_spread**2)))
+            spread = np.sqrt(np.maximum(square - level**2, np.float32(self.settings.least_spread**2)))
+            return level, np.asarray(spread, np.float32)
 
         level, spread = moments(self.picture)
         usual = float(np.median(spread[known > 0])) if known.any() else 0.0
         # Fascia says nothing of how dark tissue may be.
-        self.level, self.spread = moments(np.minimum(self.picture, level + np.float32(WINSOR * usual)))
+        self.level, self.spread = moments(np.minimum(self.picture, level + np.float32(usual)))
 
 
 def warped(image: F32, affine: F64, how: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT) -> F32:

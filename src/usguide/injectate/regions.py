@@ -15,6 +15,10 @@ F32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 
+LOGISTIC = 1.6
+"""Slope, at its middle, of the logit of a Gaussian's integral of sigma 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class RegionSettings:
     """How places become regions."""
@@ -23,6 +27,10 @@ class RegionSettings:
     """Cost of a px of edge, in log-likelihood ratio of a px of area."""
     iterations: int = 12
     first_iterations: int = 40
+    edge_mm: float = 0.15
+    """The edge of fluid, where half the amplitude is left, lies so far outside of where its grey levels end."""
+    edge_sigma_mm: float = 0.25
+    """How well that edge is known."""
     front_mm_s: float = 10.0
     """No edge moves faster."""
     least_mm2: float = 0.6
@@ -43,11 +51,28 @@ class Variation:
 
     def descend(self, evidence: F32, window: tuple[slice, slice], edge_cost: float, iterations: int) -> F32:
         """Take steps in a window; return the picture there."""
-        parts = [np.ascontiguousarray(a[window]) for a in (self.u, self.ahead, self.px, self.py)]
-        descend(evidence, edge_cost, *parts, iterations)
-        for whole, part in zip((self.u, self.ahead, self.px, self.py), parts, strict=True):
-            whole[window] = part
-        return parts[0]
+        whole = (self.u, self.ahead, self.px, self.py)
+        u, ahead, px, py = (np.ascontiguousarray(a[window]) for a in whole)
+        descend(evidence, edge_cost, u, ahead, px, py, iterations)
+        for array, part in zip(whole, (u, ahead, px, py), strict=True):
+            array[window] = part
+        return u
+
+
+def shifted_edge(u: F32, by_mm: float, sigma_mm: float, mm_per_px: float) -> F32:
+    """Move the level 0.5 of a regularised picture outwards, and make of it a probability.
+
+    A straight edge that is blurred is the integral of a Gaussian, near enough a logistic step in the distance: adding to
+    its logit moves it.
+
+    Parameters
+    ----------
+    u : ndarray of float32, shape (h, w)
+    by_mm, sigma_mm, mm_per_px : float
+    """
+    blurred = cv2.GaussianBlur(u, (0, 0), sigma_mm / mm_per_px, borderType=cv2.BORDER_REPLICATE)
+    odds = np.float32(np.exp(LOGISTIC * by_mm / sigma_mm))
+    return np.asarray(blurred * odds / (1 - blurred + blurred * odds), dtype=np.float32)
 
 
 def followed(labels: Bytes, u: F32, front_px: int, least_px: float, split_px: float, next_id: int) -> tuple[Bytes, int]:
@@ -73,11 +98,11 @@ def followed(labels: Bytes, u: F32, front_px: int, least_px: float, split_px: fl
     size = 2 * front_px + 1
     square = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     before = (labels > 0).astype(np.uint8)
-    reach = cv2.dilate(before, square)
+    reach = cv2.dilate(before, square) > 0
     # Zero beyond the border: a pool that the picture cuts off may also thin from there.
-    kept = cv2.erode(before, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    fluid = ((u > 0.5).astype(np.uint8) & reach) | kept
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(fluid)
+    kept = cv2.erode(before, square, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    fluid = ((u > 0.5) & reach) | kept
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(fluid.astype(np.uint8))
     out = np.zeros_like(labels)
     numbers = [int(n) for n in np.unique(labels[labels > 0])]
     if count < 2 or not numbers:

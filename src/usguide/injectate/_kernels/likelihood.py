@@ -15,6 +15,8 @@ F64 = NDArray[np.float64]
 STRAY = 0.08
 """Share of places in fluid that look like anything: bubbles, the needle, its tail."""
 STRAY_DENSITY = 1 / 160
+NO_EDGE, FULL_EDGE = 1.5, 3.0
+"""Where fluid is hardly darker than tissue (in spreads), its edge is not told from tissue."""
 
 
 @kernel
@@ -43,7 +45,7 @@ def likelihood_ratio(
     Parameters
     ----------
     grey, reference, pushed : float32 (h, w)
-        The frame and the picture from before, with the same gain; and that picture with its tissue pushed to where it lies now.
+        The frame, the picture from before with the same gain, and that with its tissue pushed to where it lies now.
     level, spread : float32 (h, w)
         Mean and standard deviation of the reference around each place.
     seen : float32 (h, w)
@@ -82,9 +84,10 @@ def likelihood_ratio(
             if fluid_level >= 0:
                 # Darker than fluid is fluid, too, and its edge takes every grey level between it and the tissue.
                 c = max(g - fluid_level, 0.0) / fluid_spread
-                fluid = (1 - STRAY) * (1 - edge_share) * math.exp(-0.5 * c * c) / fluid_spread
+                edge = edge_share * min(max((m - fluid_level) / s - NO_EDGE, 0.0) / FULL_EDGE, 1.0)
+                fluid = (1 - STRAY) * (1 - edge) * math.exp(-0.5 * c * c) / fluid_spread
                 if g < m:
-                    fluid += (1 - STRAY) * edge_share * 2.5 / max(m - fluid_level, s)
+                    fluid += (1 - STRAY) * edge * 2.5 / max(m - fluid_level, s)
             else:
                 fluid = 0.0
                 for k in range(drops.size):

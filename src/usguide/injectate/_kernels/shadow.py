@@ -92,4 +92,4 @@ def lift_shadow(
         if not second:
             for k in range(strips):
                 if counts[k] >= LEAST_PX:
-                    offsets[k] = max(min(np.median(values[k, : counts[k]]), 0.0), -deepest)
+                    offsets[k] = np.float32(max(min(float(np.median(values[k, : counts[k]])), 0.0), -deepest))

@@ -61,4 +61,4 @@ def descend(evidence: F32, weight: float, u: F32, ahead: F32, px: F32, py: F32, 
                 u[i, j] = new
                 ahead[i, j] = new + new - old
                 change = max(change, abs(new - old))
-    return change
+    return float(change)
