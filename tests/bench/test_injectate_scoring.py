@@ -98,7 +98,7 @@ def outcome(name, dice, *, kind="lens", dark="anechoic", false_onsets=0, no_spre
         n = 4 if kind in ("lens", "ring", "pool") else 0
         each = np.full(n, 1.0)
         raw = SpreadFrames(
-            value * each, 0.5 * each, 0.08 * each, 0.7 * each, (12.0 if kind == "ring" else np.nan) * each
+            value * each, 0.5 * each, 0.08 * each, 0.7 * each, *2 * ((12.0 if kind == "ring" else np.nan) * each,)
         )
         delay = 0.2 if n else None
         return MethodOutcome(SpreadScores(n, delay, delay, false_onsets, no_spread_s, raw), 2.0 if n else math.nan)
@@ -151,7 +151,7 @@ def test_all_bars_are_measured_and_hold(outcomes):
 @pytest.mark.parametrize(
     ("wrong", "broken"),
     [
-        (outcome("g", 0.1, dark="anechoic"), set()),
+        (outcome("g", 0.86, dark="anechoic"), set()),
         (outcome("g", 0, kind="none", false_onsets=1), {("free of injection", "sequences with a false onset")}),
         (outcome("g", 0, kind="unseen"), {("unseen, marked", "warned of no spread")}),
         (

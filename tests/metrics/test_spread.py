@@ -113,6 +113,8 @@ def test_a_ring_that_nobody_reports_is_a_ring_of_nothing():
     assert 10 < true < 180
     s = scored([None] * 4 + [fluid(bar(60), ring=true - 5), fluid(bar(60)), None], target=True)
     np.testing.assert_allclose(s.raw.ring_error_deg, [5, true, true])
+    # At 1 and 1.5 s it is young.
+    np.testing.assert_allclose(s.raw.young_ring_error_deg, [true, true])
 
 
 def test_warnings_of_no_spread_are_found_by_their_word():

@@ -137,6 +137,9 @@ def _bars(by: str) -> tuple[Bar, ...]:
         bar("all fluid", "sequences with an onset before the true one", "false_onset_sequences", "none", 0.0),
         bar("unseen, marked", "sequences with an onset", "false_onset_sequences", "none", 0.0),
         bar("ring", "circumferential fraction, median error", "ring_error_median_deg", "at most", 20.0, "deg"),
+        bar(
+            "ring", "the same in the first second, as it closes", "young_ring_error_median_deg", "at most", 20.0, "deg"
+        ),
         bar("lens", "extent along the plane, median error", "extent_error_median_mm", "at most", 1.0, "mm"),
         bar("unseen, marked", "warned of no spread", "no_spread_share", "at least", 1.0, "%"),
         bar("not intravascular", "warned of no spread", "no_spread_share", "none", 0.0, "%"),

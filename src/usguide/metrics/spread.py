@@ -40,6 +40,8 @@ class SpreadFrames:
     """Magnitude, along the main axis; NaN where it is not measured."""
     ring_error_deg: F64
     """Magnitude; NaN where it is not measured."""
+    young_ring_error_deg: F64
+    """The same in the frames before, from the true onset on: a ring that closes. Shape (L,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +155,15 @@ def score_spread(
     warned = [r.timestamp_s for r in results if any(w.startswith(NO_SPREAD) for w in _warnings(r))]
     outlines = None if target_outline_mm is None else np.asarray(target_outline_mm, float)
     pixel_mm2 = geometry.axial_mm_per_px * geometry.lateral_mm_per_px
-    extents, rings = [], []
-    for k in np.flatnonzero(settled):
-        extents.append(_extent_error_mm(masks[k], geometry, at.get(int(k))))
-        rings.append(math.nan if outlines is None else _ring_error_deg(masks[k], geometry, outlines[k], at.get(int(k))))
+    young = np.zeros(len(times), bool) if onset_s is None else (times >= onset_s - 1e-6) & ~settled & scores.raw.fluid
+
+    def ring_errors(rows: NDArray[np.bool_]) -> F64:
+        if outlines is None:
+            return np.full(int(rows.sum()), math.nan)
+        found = [_ring_error_deg(masks[k], geometry, outlines[k], at.get(int(k))) for k in np.flatnonzero(rows)]
+        return np.array(found, float)
+
+    extents = [_extent_error_mm(masks[k], geometry, at.get(int(k))) for k in np.flatnonzero(settled)]
     areas = masks[settled].sum(axis=(1, 2)) * pixel_mm2
     return SpreadScores(
         settled_frames=int(settled.sum()),
@@ -169,7 +176,8 @@ def score_spread(
             hausdorff95_mm=scores.raw.hausdorff95_mm[settled],
             area_error_share=np.abs(scores.raw.area_error_mm2[settled]) / areas,
             extent_error_mm=np.array(extents, float),
-            ring_error_deg=np.array(rings, float),
+            ring_error_deg=ring_errors(settled),
+            young_ring_error_deg=ring_errors(young),
         ),
     )
 
@@ -210,6 +218,7 @@ class PooledSpreadScores:
     extent_error_p95_mm: Estimate
     ring_error_median_deg: Estimate
     ring_error_p95_deg: Estimate
+    young_ring_error_median_deg: Estimate
     onset_delay_median_s: Estimate
     """Signed; a missed onset is infinite."""
     onset_delay_p95_s: Estimate
@@ -246,6 +255,7 @@ def pool_spread(scores: Sequence[SpreadScores], *, resamples: int = RESAMPLES, s
         extent_error_p95_mm=quantile_of("extent_error_mm", 0.95),
         ring_error_median_deg=quantile_of("ring_error_deg", 0.5),
         ring_error_p95_deg=quantile_of("ring_error_deg", 0.95),
+        young_ring_error_median_deg=quantile_of("young_ring_error_deg", 0.5),
         onset_delay_median_s=delay("onset_delay_s", 0.5),
         onset_delay_p95_s=delay("onset_delay_s", 0.95),
         onset_notice_delay_median_s=delay("onset_notice_delay_s", 0.5),
