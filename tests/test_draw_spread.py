@@ -99,6 +99,20 @@ def test_a_trail_stays_short_and_even():
     assert trail.add(result(fluid(), time_s=1.0))[0][0] == 1.0, "time ran back: it begins anew"
 
 
+def test_a_trail_moves_with_the_tissue():
+    """0.5 mm to the right with every frame, and turned by a right angle once."""
+    slide = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]])
+    trail = SpreadTrail()
+    for k in range(5):
+        moments = trail.add(result(fluid(tissue_motion=slide if k else None), time_s=k))
+    np.testing.assert_allclose(moments[0][1][0], square(5.0, (22.0, 20.0)))
+    np.testing.assert_allclose(moments[-1][1][0], square(5.0))
+    turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]])
+    moments = trail.add(result(fluid(tissue_motion=turn), time_s=5.0))
+    x, z = square(5.0, (22.0, 20.0)).T
+    np.testing.assert_allclose(moments[0][1][0], np.stack([-z, x], axis=-1))
+
+
 def test_no_fluid_has_no_trail():
     trail = SpreadTrail()
     trail.add(result(fluid(), time_s=0.0))

@@ -438,6 +438,9 @@ class Injectate:
         None without a target or without fluid.
     probability : ndarray of float32, shape (h, w), optional
         Of being fluid, on the mask's grid.
+    tissue_motion : ndarray, shape (2, 3), optional
+        Takes a point (x, z, 1) of the frame before, in mm, to where its tissue is in this one; None where that is not
+        known.
     """
 
     pools: tuple[Pool, ...]
@@ -459,6 +462,7 @@ class Injectate:
     volume_assumption: str = ""
     around_target: TargetSpread | None = None
     probability: NDArray[np.float32] | None = None
+    tissue_motion: NDArray[np.float64] | None = None
 
     def mask_on(self, frame: Frame) -> NDArray[np.bool_]:
         """Give the mask in the pixels of `frame`, shape (H, W), by nearest neighbour."""

@@ -1,6 +1,7 @@
 """`usguide spread`, and what other commands do with injectate, on the shipped phantom and its exact truth."""
 
 import json
+from pathlib import Path
 
 import nrrd
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import usguide as ug
 from usguide.cli.app import app
-from usguide.cli.parsing import parse_circles, parse_fluid_seed, parse_target
+from usguide.cli.parsing import parse_fluid_seed, parse_outlines, parse_target
 from usguide.metrics import score_injectate
 
 PHANTOM = ("phantom:inplane-fascia", "--entry", "left", "--angle", "15:60")
@@ -104,6 +105,29 @@ def test_an_elevational_width_makes_the_volume_a_slab(tmp_path):
     assert "6 mm in elevation" in fluid["volume_assumption"]
 
 
+def test_outlines_come_from_files(tmp_path, truth):
+    nerve, vessel = tmp_path / "nerve.json", tmp_path / "vessel.mrk.json"
+    nerve.write_text(json.dumps(truth.target_outline_mm[0].tolist()))
+    points = [{"position": [-x, -z, 0.0]} for x, z in truth.keep_out_mm["vessel"][0].tolist()]
+    vessel.write_text(json.dumps({"markups": [{"coordinateSystem": "RAS", "controlPoints": points}]}))
+    out = tmp_path / "out"
+    options = (
+        "--from",
+        2.4,
+        "--target",
+        nerve,
+        "--keep-out",
+        f"vessel={vessel}",
+        "--no-video",
+        "--no-masks",
+        "--quiet",
+    )
+    assert run("spread", *PHANTOM, *options, "--out", out) == 0
+    last = records_of(out)[-1]
+    assert 60 < last["injectate"]["around_target"]["ring_deg"] < 200
+    assert last["target"]["position_mm"] == pytest.approx(truth.target_mm[0].tolist(), abs=0.5)
+
+
 def test_track_measures_injectate_when_asked_and_leaves_nothing_of_it_else(tmp_path):
     out, short = tmp_path / "out", ("--max-frames", 4, "--no-video", "--quiet")
     assert run("track", *PHANTOM, *short, "--masks", "--out", out) == 0
@@ -125,6 +149,8 @@ def test_track_measures_injectate_when_asked_and_leaves_nothing_of_it_else(tmp_p
         (("track", "--target", "1,2,0"), "--target: expected a radius above 0"),
         (("track", "--target", "1"), "--target: expected X,Z"),
         (("track", "--keep-out", "vessel=1,2"), "--keep-out: expected"),
+        (("track", "--keep-out", "vessel=1,2,0"), "--keep-out: expected a radius above 0"),
+        (("spread", "--target", "nowhere.json"), "nowhere.json: expected an outline"),
         (("track", "--keep-out", "a=1,2,3", "--keep-out", "a=2,3,4"), "a name of its own"),
         (("spread", "--seed", "1"), "--seed: expected X,Z in mm"),
         (("spread", "--seed", "100,10"), "--seed: expected a place inside the picture"),
@@ -133,14 +159,16 @@ def test_track_measures_injectate_when_asked_and_leaves_nothing_of_it_else(tmp_p
 )
 def test_a_wrong_call_says_what_is_wrong_and_makes_nothing(tmp_path, arguments, message):
     command, *rest = arguments
-    with pytest.raises(ug.InputError, match=message):
+    with pytest.raises(ug.UsguideError, match=message):
         run(command, PHANTOM[0], *rest, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_circles_have_names_or_numbers():
-    assert parse_circles(["1,2,3", "left vessel=4,5,6"], "--keep-out") == {"1": (1, 2, 3), "left vessel": (4, 5, 6)}
-    assert parse_circles(None, "--keep-out") == {}
+    found = parse_outlines(["1,2,3", "left vessel=4,5,6", "pleura=a/b.json"], "--keep-out")
+    assert found == {"1": (1, 2, 3), "left vessel": (4, 5, 6), "pleura": Path("a/b.json")}
+    assert parse_outlines(None, "--keep-out") == {}
+    assert parse_target("nerve.mrk.json") == Path("nerve.mrk.json")
     assert parse_target("1,2") == (1.0, 2.0)
     assert parse_target("1,2,3") == (1.0, 2.0, 3.0)
     assert parse_fluid_seed("click") == "click"

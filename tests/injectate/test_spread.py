@@ -54,6 +54,14 @@ def test_an_elevational_width_makes_the_volume_a_slab():
     assert "5 mm" in found.volume_assumption
 
 
+def test_an_edge_that_is_known_less_well_makes_the_area_less_sure():
+    labels = discs((10.0, 10.0, 3.0))
+    sure, unsure = (update(SpreadMeasurer(SpreadSettings(edge_mm=e)), labels) for e in (0.0, 0.5))
+    added = math.sqrt(unsure.area_sigma_mm2**2 - sure.area_sigma_mm2**2)
+    assert added == pytest.approx(0.5 * unsure.perimeter_mm)
+    assert unsure.pools[0].area_sigma_mm2 == unsure.area_sigma_mm2
+
+
 def test_no_fluid_is_a_result():
     found = update(SpreadMeasurer(), discs(), onset_s=3.0)
     assert (found.area_mm2, found.pools, found.centroid_mm, found.around_target, found.onset_s) == (
@@ -78,6 +86,7 @@ def test_rates_are_those_of_each_pool():
     assert growing.rate_mm2_s == pytest.approx(12, abs=1.5)
     assert abs(still.rate_mm2_s) < 0.5
     assert (late.rate_mm2_s, late.rate_sigma_mm2_s) == (None, None)
+    assert growing.rate_sigma_mm2_s >= growing.rate_mm2_s * growing.area_sigma_mm2 / growing.area_mm2
     assert abs(growing.rate_mm2_s - 12) < 3 * growing.rate_sigma_mm2_s + 0.5
 
 

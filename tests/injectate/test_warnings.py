@@ -14,13 +14,14 @@ GEOMETRY = ug.ImageGeometry(0.25, 0.25)
 AT = (20.0, 15.0)
 SEEN = Watch(AT, 0.3, tip_measured=True)
 RATE_HZ = 20
+TWO_SECONDS = WarningSettings(no_spread_after_s=2.0)
 
 
 def run(
     radius_mm, seconds, *, watch=SEEN, at=lambda _: AT, mark_s=None, warnings=None, start_s=0.0, onset_s=0.5, **options
 ):
     """Run fluid of a radius over time; return (time, warnings) of each frame."""
-    measurer, warnings = SpreadMeasurer(), warnings or SpreadWarnings()
+    measurer, warnings = SpreadMeasurer(), warnings or SpreadWarnings(TWO_SECONDS)
     if mark_s is not None:
         warnings.mark(mark_s)
     yy, xx = np.mgrid[:120, :160]
@@ -81,7 +82,7 @@ def test_a_second_injection_is_held_against_the_fluid_of_the_first():
 
 
 def test_a_second_mark_begins_anew():
-    warnings = SpreadWarnings()
+    warnings = SpreadWarnings(TWO_SECONDS)
     assert not any(ws for _, ws in run(grows_from(0.5), 3.0, mark_s=0.4, warnings=warnings))
     lies = grows_from(0.5)(3.0)
     again = run(lambda _: lies, 4.0, mark_s=3.5, warnings=warnings, start_s=3.05)
@@ -114,7 +115,7 @@ def test_a_remembered_tip_is_watched_and_the_words_say_so():
 
 
 def test_time_that_stands_still_adds_nothing():
-    warnings = SpreadWarnings()
+    warnings = SpreadWarnings(TWO_SECONDS)
     run(never, 1.0, mark_s=0.0, warnings=warnings)
     fluid = SpreadMeasurer().update(np.zeros((4, 4), int), GEOMETRY, timestamp_s=0, onsets_s={}, confidences={})
     for _ in range(200):
@@ -123,7 +124,7 @@ def test_time_that_stands_still_adds_nothing():
 
 def test_a_gap_in_the_stream_was_not_watched():
     """Two seconds are missing after the mark: the fluid has two more to come."""
-    warnings = SpreadWarnings()
+    warnings = SpreadWarnings(TWO_SECONDS)
     assert not any(ws for _, ws in run(never, 1.0, mark_s=0.9, warnings=warnings))
     when, words = first(run(never, 4.0, warnings=warnings, start_s=3.0), "no-spread:")
     assert when == pytest.approx(4.9, abs=0.06)
@@ -228,12 +229,15 @@ def test_a_tip_that_left_long_ago_is_of_no_interest_unless_the_pool_grows():
 
 
 def test_settings_move_the_limits():
+    assert first(run(never, 5.0, mark_s=1.0, warnings=SpreadWarnings()), "no-spread:")[0] == pytest.approx(
+        3.5, abs=0.06
+    )
     quick = SpreadWarnings(WarningSettings(no_spread_after_s=0.5))
     assert first(run(never, 3.0, mark_s=1.0, warnings=quick), "no-spread:")[0] == pytest.approx(1.5, abs=0.06)
 
 
 def test_a_reset_forgets_marks():
-    warnings = SpreadWarnings()
+    warnings = SpreadWarnings(TWO_SECONDS)
     warnings.mark(0.5)
     warnings.reset()
     assert not any(ws for _, ws in run(never, 4.0, warnings=warnings))
@@ -245,4 +249,4 @@ def test_an_empty_outline_of_a_pool_is_outside_of_it():
         np.ones((4, 4), int), GEOMETRY, timestamp_s=0, onsets_s={1: 0.0}, confidences={1: 0.9}
     )
     bare = replace(fluid, pools=(replace(fluid.pools[0], contours_mm=()),))
-    assert SpreadWarnings().look(bare, SEEN, timestamp_s=0.0) == ()
+    assert SpreadWarnings(TWO_SECONDS).look(bare, SEEN, timestamp_s=0.0) == ()

@@ -35,8 +35,8 @@ from usguide.cli.options import (
 )
 from usguide.cli.parsing import (
     one_spacing,
-    parse_circles,
     parse_numbers,
+    parse_outlines,
     parse_range,
     parse_region,
     parse_seed,
@@ -167,7 +167,7 @@ def track(
         target_mm=parse_target(target),
         spread=SpreadAsked(
             on=injectate if injectate is not None else masks or injection_at_s is not None,
-            keep_out=parse_circles(keep_out, "--keep-out"),
+            keep_out=parse_outlines(keep_out, "--keep-out"),
             injection_at_s=injection_at_s,
             masks=masks,
         ),
@@ -290,7 +290,7 @@ def live(
         igtl_port=igtl_out,
         view_port=view_port if view else None,
         view_host=view_host,
-        keep_out=parse_circles(keep_out, "--keep-out"),
+        keep_out=parse_outlines(keep_out, "--keep-out"),
         injectate=injectate,
         full_scale=full_scale,
         max_frames=max_frames,

@@ -24,7 +24,7 @@ from usguide.cli.console import console, silence_opencv
 from usguide.cli.interrupt import StopRequest
 from usguide.cli.memory import RegionOption
 from usguide.cli.needle import pipeline_and_guide
-from usguide.cli.spreading import outlines_of
+from usguide.cli.spreading import OutlineOption, outlines_of, target_arguments
 from usguide.draw import RESEARCH_LINE
 from usguide.draw.spread import warning_words
 from usguide.live import EngineStatus, LiveEngine, LiveSink, Recorder, open_live_source
@@ -52,11 +52,11 @@ class LiveOptions:
     lock_angle_deg: float | None
     guide: tuple[float, ...] | None
     presets: tuple[str, ...]
-    target_mm: tuple[float, ...] | None
+    target_mm: OutlineOption | None
     igtl_port: int | None
     view_port: int | None
     view_host: str
-    keep_out: Mapping[str, tuple[float, float, float]]
+    keep_out: Mapping[str, OutlineOption]
     injectate: bool
     full_scale: float | None
     max_frames: int | None
@@ -145,8 +145,7 @@ def _tell(options: LiveOptions, text: str) -> None:
 
 def _run(engine: LiveEngine, pipeline: GuidancePipeline, recorder: Recorder | None, options: LiveOptions) -> int:
     if options.target_mm is not None:
-        radius = options.target_mm[2] if len(options.target_mm) == 3 else None
-        engine.set_target(options.target_mm[:2], radius_mm=radius)
+        engine.set_target(**target_arguments(options.target_mm))
     if options.keep_out:
         engine.set_keep_out(outlines_of(options.keep_out))
     with StopRequest() as stop:

@@ -72,16 +72,16 @@ TargetAt = Annotated[
     str | None,
     typer.Option(
         "--target",
-        metavar="X,Z[,R]",
-        help="point to guide to, lateral and axial mm; with a radius the way around it is measured",
+        metavar="X,Z[,R]|FILE.json",
+        help="point to guide to, lateral and axial mm; with a radius, or an outline, the way around it is measured",
     ),
 ]
 KeepOut = Annotated[
     list[str] | None,
     typer.Option(
         "--keep-out",
-        metavar="[NAME=]X,Z,R",
-        help="circle in mm to be avoided: it is marked, and injectate within is warned of; repeatable",
+        metavar="[NAME=]X,Z,R|FILE.json",
+        help="circle in mm, or outline, to be avoided: it is marked, and injectate within is warned of; repeatable",
     ),
 ]
 InjectionAt = Annotated[

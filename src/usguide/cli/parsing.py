@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 from usguide.errors import InputError
@@ -24,27 +25,33 @@ def parse_numbers(text: str | None, count: int, option: str, form: str) -> tuple
     return values
 
 
-def parse_circles(texts: list[str] | None, option: str) -> dict[str, tuple[float, float, float]]:
-    """Parse each ``[NAME=]X,Z,R``, the radius above 0; without names they are numbered from 1."""
-    circles: dict[str, tuple[float, float, float]] = {}
+def parse_outlines(texts: list[str] | None, option: str) -> dict[str, tuple[float, ...] | Path]:
+    """Parse each ``[NAME=]X,Z,R``, the radius above 0, or ``[NAME=]FILE.json``; without names they are numbered from 1."""
+    found: dict[str, tuple[float, ...] | Path] = {}
     for number, text in enumerate(texts or (), start=1):
         before, equals, after = text.rpartition("=")
         name = before.strip() if equals else str(number)
-        form = "[NAME=]X,Z,R in mm, as 20,15,4 or vessel=20,15,4"
-        x, z, radius = parse_numbers(after, 3, option, form) or (0.0, 0.0, 0.0)
-        if radius <= 0:
-            raise InputError(f"{option}: expected a radius above 0, got {radius:g}")
-        if not name or name in circles:
-            raise InputError(f"{option}: expected a name of its own for each circle, got {name!r} in {text!r}")
-        circles[name] = (x, z, radius)
-    return circles
+        if not name or name in found:
+            raise InputError(f"{option}: expected a name of its own for each outline, got {name!r} in {text!r}")
+        if after.endswith(".json"):
+            found[name] = Path(after)
+            continue
+        form = "[NAME=]X,Z,R in mm, as 20,15,4 or vessel=20,15,4, or an outline's FILE.json"
+        circle = parse_numbers(after, 3, option, form) or ()
+        if circle[2] <= 0:
+            raise InputError(f"{option}: expected a radius above 0, got {circle[2]:g}")
+        found[name] = circle
+    return found
 
 
-def parse_target(text: str | None) -> tuple[float, ...] | None:
-    """Parse ``X,Z`` or ``X,Z,R``, the radius above 0."""
+def parse_target(text: str | None) -> tuple[float, ...] | Path | None:
+    """Parse ``X,Z`` or ``X,Z,R``, the radius above 0, or ``FILE.json``."""
     if text is None:
         return None
-    target = parse_numbers(text, 3 if text.count(",") > 1 else 2, "--target", "X,Z in mm, or X,Z,R with a radius")
+    if text.endswith(".json"):
+        return Path(text)
+    form = "X,Z in mm, X,Z,R with a radius, or an outline's FILE.json"
+    target = parse_numbers(text, 3 if text.count(",") > 1 else 2, "--target", form)
     if target is not None and len(target) == 3 and target[2] <= 0:
         raise InputError(f"--target: expected a radius above 0, got {target[2]:g}")
     return target

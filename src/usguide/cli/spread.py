@@ -28,8 +28,8 @@ from usguide.cli.options import (
 )
 from usguide.cli.parsing import (
     one_spacing,
-    parse_circles,
     parse_fluid_seed,
+    parse_outlines,
     parse_range,
     parse_region,
     parse_spacing,
@@ -95,7 +95,7 @@ def spread(
 
     asked = SpreadAsked(
         on=True,
-        keep_out=parse_circles(keep_out, "--keep-out"),
+        keep_out=parse_outlines(keep_out, "--keep-out"),
         injection_at_s=from_s,
         masks=not no_masks,
         from_s=from_s,

@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from usguide._validation import validate_positive
 from usguide.cli.clicking import FLUID_BY_HAND, check_display, click_point
 from usguide.cli.seeding import check_inside
 from usguide.errors import InputError
 from usguide.geometry import Point
+from usguide.io.outlines import read_outline
 from usguide.io.source import SourceInfo
 from usguide.pipeline import GuidancePipeline
 from usguide.types import Frame, Outline, Target
 
 REFERENCE_S = 5.0
 """So much of the recording before the injection is looked at."""
+
+OutlineOption = tuple[float, ...] | Path
+"""A point, or a circle with its radius, in mm; or the file of an outline."""
 
 FluidSeed = Point | Literal["click"]
 """Where fluid comes out, in mm, or to be clicked."""
@@ -28,7 +33,7 @@ class SpreadAsked:
     """What the command line says of the injectate."""
 
     on: bool = False
-    keep_out: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    keep_out: Mapping[str, OutlineOption] = field(default_factory=dict)
     injection_at_s: float | None = None
     masks: bool = False
     from_s: float | None = None
@@ -47,17 +52,26 @@ class SpreadAsked:
         return -math.inf if self.from_s is None else self.from_s - REFERENCE_S
 
 
-def outlines_of(circles: Mapping[str, tuple[float, float, float]]) -> dict[str, Outline]:
-    """Return the outline of each circle (x, z, radius) in mm."""
-    return {name: Target.disc((x, z), radius).outline_mm or () for name, (x, z, radius) in circles.items()}
+def outlines_of(asked: Mapping[str, OutlineOption]) -> dict[str, Outline]:
+    """Return each outline: of a circle (x, z, radius) in mm, or from its file."""
+    return {
+        name: read_outline(one) if isinstance(one, Path) else Target.disc((one[0], one[1]), one[2]).outline_mm or ()
+        for name, one in asked.items()
+    }
 
 
-def tell_pipeline(pipeline: GuidancePipeline, asked: SpreadAsked, target_mm: tuple[float, ...] | None) -> None:
+def target_arguments(target: OutlineOption | None) -> dict[str, Any]:
+    """Return what `set_target` takes, of a pipeline or of a live engine."""
+    if isinstance(target, Path):
+        return {"outline_mm": read_outline(target)}
+    if target is None:
+        return {"target_mm": None}
+    return {"target_mm": target[:2], "radius_mm": target[2] if len(target) == 3 else None}
+
+
+def tell_pipeline(pipeline: GuidancePipeline, asked: SpreadAsked, target: OutlineOption | None) -> None:
     """Tell a new pipeline of target, keep-outs and injection."""
-    if target_mm is not None and len(target_mm) == 3:
-        pipeline.set_target(target_mm[:2], radius_mm=target_mm[2])
-    else:
-        pipeline.set_target(target_mm)
+    pipeline.set_target(**target_arguments(target))
     if asked.keep_out:
         pipeline.set_keep_out(outlines_of(asked.keep_out))
     if asked.injection_at_s is not None:

@@ -17,7 +17,7 @@ from usguide.cli.interrupt import StopRequest
 from usguide.cli.memory import RegionOption, open_remembered, suggest_region
 from usguide.cli.needle import pipeline_for
 from usguide.cli.seeding import Seeding, SeedOption
-from usguide.cli.spreading import FluidSeeding, SpreadAsked, tell_pipeline
+from usguide.cli.spreading import FluidSeeding, OutlineOption, SpreadAsked, tell_pipeline
 from usguide.errors import FormatError, InputError, UsguideError
 from usguide.io import Source
 from usguide.io.pictures import natural_key
@@ -56,7 +56,7 @@ class TrackOptions:
     seed: SeedOption | None
     seed_at_s: float | None
     stills: bool
-    target_mm: tuple[float, ...] | None
+    target_mm: OutlineOption | None
     spread: SpreadAsked | None
     frame_rate_hz: float | None
     full_scale: float | None

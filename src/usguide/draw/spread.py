@@ -18,7 +18,7 @@ Moment = tuple[float, tuple[F64, ...]]
 Line = tuple[str, float, Colour]
 
 FIRST_STEP_S = 0.5
-MOST_MOMENTS = 10
+MOST_MOMENTS = 6
 UNSURE_BELOW = 0.5
 """Outlines of less confidence are dashed."""
 
@@ -31,7 +31,7 @@ WARNING_WORDS = {
 
 
 class SpreadTrail:
-    """Where the injectate was: a few moments, evenly over all of its time."""
+    """Where the injectate was: a few moments, evenly over all of its time, carried along with the tissue."""
 
     def __init__(self) -> None:
         self._moments: list[Moment] = []
@@ -42,6 +42,9 @@ class SpreadTrail:
         fluid, time_s = result.injectate, result.timestamp_s
         if self._moments and time_s < self._moments[-1][0]:
             self._moments, self._step_s = [], FIRST_STEP_S
+        if fluid is not None and fluid.tissue_motion is not None:
+            m = fluid.tissue_motion
+            self._moments = [(t, tuple(c @ m[:, :2].T + m[:, 2] for c in outlines)) for t, outlines in self._moments]
         if fluid is None or not fluid.contours_mm:
             return []
         now = (time_s, fluid.contours_mm)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from usguide.injectate._kernels.gaps import least_gap
 from usguide.injectate.measures import RegionMeasures
-from usguide.injectate.outlines import Field, inside_of, moments_of, points_within
+from usguide.injectate.outlines import moments_of, points_within
 from usguide.types import Target, TargetSpread
 
 F64 = NDArray[np.float64]
 
 DIRECTIONS = 360
-RAY_STEP_MM = 0.1
+RAY_STEP_MM = 0.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,9 +54,10 @@ def spread_around(target: Target, fluid: RegionMeasures, *, band_mm: float = 1.0
         return TargetSpread(0.0 if within else _gap_mm(np.array([target.position_mm]), fluid.contours_mm))
     places = _places_of(target.outline_mm, band_mm)
     overlap = float((field.at_mm(places.within) >= 0.5).mean())
-    least, ring, most = (_ring_deg(field, places, level) for level in (0.84, 0.5, 0.16))
+    met = field.at_mm(places.band).max(axis=1)
+    least, ring, most = (360.0 * float((met >= level).mean()) for level in (0.84, 0.5, 0.16))
     outline = np.array(target.outline_mm)
-    meets = overlap > 0 or any(inside_of(c, outline).any() for c in fluid.contours_mm)
+    meets = overlap > 0 or bool((field.at_mm(outline[None]) >= 0.5).any())
     return TargetSpread(
         distance_mm=0.0 if meets else _gap_mm(outline, fluid.contours_mm),
         overlap=overlap,
@@ -64,11 +65,6 @@ def spread_around(target: Target, fluid: RegionMeasures, *, band_mm: float = 1.0
         # No direction is finer than one of those that were looked into.
         ring_sigma_deg=max(0.5 * (most - least), 360.0 / DIRECTIONS),
     )
-
-
-def _ring_deg(field: Field, places: _Places, level: float) -> float:
-    met = (field.at_mm(places.band) >= level).any(axis=1)
-    return float(met.mean()) * 360.0
 
 
 @lru_cache(maxsize=8)

@@ -41,7 +41,7 @@ class FollowSettings:
     """Fluid is looked for so far around the tip and around each pool."""
     not_learnt_mm: float = 1.5
     """Tissue so close to fluid is not learnt."""
-    needle_mm: float = 3.0
+    needle_mm: float = 1.8
     """Nor is the band of this width around a needle, nor what lies so far beyond its tip."""
     doubtful_share: float = 0.25
     """What may be fluid, but was not taken for it, is learnt at this share of the usual rate."""
@@ -244,6 +244,9 @@ class FluidFollower:
             flow=self._flow,
             settings=s.likelihood,
         )
+        if not self.pools:
+            # Where the tissue has never been seen without a needle, nothing can be darker than it was.
+            now[known <= 0] = np.minimum(now[known <= 0], 0)
         before = self._evidence[window]
         mean = before + np.float32(decay(passed_s, s.memory_s)) * (now - before)
         # What lies outside the window is forgotten, so that it begins anew where the window moves.

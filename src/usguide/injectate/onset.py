@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -26,7 +27,7 @@ class OnsetSettings:
     """So much of the mass of the heaviest blob elsewhere is expected at the tip, too."""
     threshold: float = 0.5
     """Mass times seconds above that allowance at which it is fluid."""
-    lag_s: float = 0.15
+    lag_s: float = 0.12
     """Fluid is there so long before its mass rises."""
     marked_share: float = 0.5
     """Allowance and threshold are lowered to this share ..."""
@@ -103,6 +104,7 @@ class OnsetTest:
         """Begin anew."""
         self.sum = 0.0
         self._since_s: float | None = None
+        self._times: deque[float] = deque(maxlen=60)
 
     def look(self, blob: Blob | None, timestamp_s: float, passed_s: float, *, marked: bool) -> float | None:
         """Take one frame; return the time of the onset once there is one.
@@ -120,9 +122,11 @@ class OnsetTest:
         mass, elsewhere = (0.0, 0.0) if blob is None or blob.area_mm2 < s.least_mm2 else (blob.mass, blob.elsewhere)
         # A freeze or a gap in the stream is one frame's worth of evidence, not many.
         self.sum = max(0.0, self.sum + (mass - ease * s.allowance - s.clutter_share * elsewhere) * min(passed_s, 0.1))
+        self._times.append(timestamp_s)
         if self.sum == 0:
             self._since_s = None
             return None
         if self._since_s is None:
-            self._since_s = timestamp_s
-        return self._since_s - s.lag_s if self.sum >= ease * s.threshold else None
+            # The first frame that may have shown it.
+            self._since_s = next(t for t in self._times if t >= timestamp_s - s.lag_s)
+        return self._since_s if self.sum >= ease * s.threshold else None

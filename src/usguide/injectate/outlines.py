@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import find_contours, points_in_poly
+from skimage.measure import points_in_poly
 
 from usguide.geometry import ImageGeometry, Point
+from usguide.injectate._kernels.contours import follow_edges
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -41,11 +43,10 @@ class Field:
 
     def outlines_mm(self, level: float = 0.5) -> tuple[F64, ...]:
         """Return the closed outlines (N, 2) at a level, longest first; those of holes run the other way round."""
-        found = find_contours(self.sure, level)  # type: ignore[no-untyped-call]
-        # Their last point is the first again.
-        return tuple(
-            np.ascontiguousarray(self.geometry.to_mm(c[:-1, ::-1])) for c in sorted(found, key=len, reverse=True)
-        )
+        points, starts = follow_edges(self.sure, level)
+        mm = self.geometry.to_mm(points)
+        found = [mm[a:b] for a, b in pairwise(starts.tolist())]
+        return tuple(sorted(found, key=len, reverse=True))
 
     def at_mm(self, points_mm: F64) -> F32:
         """Return how sure it is at points (n, m, 2) in mm, between pixels by bilinear interpolation; 0 beyond the box."""

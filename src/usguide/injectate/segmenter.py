@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from usguide._validation import validate_number, validate_outline, validate_point
 from usguide.detection import EvidenceSettings, to_evidence_grid
@@ -203,4 +203,13 @@ class InjectateSegmenter:
         warnings = self._warnings.look(
             fluid, watch, timestamp_s=timestamp_s, target=self._target, keep_out_mm=self._keep_out_mm
         )
-        return replace(fluid, warnings=warnings)
+        moved = None if here.novelty is None else _moved_mm(here.novelty.motion, here.geometry)
+        return replace(fluid, warnings=warnings, tissue_motion=moved)
+
+
+def _moved_mm(to_before: NDArray[np.float64], geometry: ImageGeometry) -> NDArray[np.float64]:
+    """Return the way back of a (2, 3) map between px, in mm: from the frame before to this one."""
+    here = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    before = here @ to_before[:, :2].T + to_before[:, 2]
+    points = np.column_stack([geometry.to_mm(before), np.ones(3)])
+    return np.asarray(np.linalg.solve(points, geometry.to_mm(here)).T, dtype=np.float64)

@@ -37,6 +37,8 @@ class SpreadSettings:
     """Rates are those of the areas over so long a time."""
     target_band_mm: float = 1.0
     """Fluid so close to the target's outline, within or without, lies against it."""
+    edge_mm: float = 0.0
+    """One standard deviation of where an outline lies as a whole, beyond what the probabilities say."""
     elevational_width_mm: float | None = None
     """For the volume: the picture is the section of a slab of this width. None: `volume_symmetry` holds."""
     volume_symmetry: Symmetry = "disc"
@@ -102,19 +104,24 @@ class SpreadMeasurer:
         if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
             raise InputError(f"labels: expected whole numbers (h, w), got {labels.dtype} {labels.shape}")
         mask = labels > 0
-        numbers = [int(n) for n in np.unique(labels[mask])]
-        for name, known in (("onsets_s", onsets_s), ("confidences", confidences)):
-            if missing := [n for n in numbers if n not in known]:
-                raise InputError(f"{name}: expected one of every pool, got none of {missing}")
+        parts = {number: labels == number for number in sorted(onsets_s) if number > 0}
+        sizes = {number: int(np.count_nonzero(own)) for number, own in parts.items()}
+        if sum(sizes.values()) != np.count_nonzero(mask):
+            missing = sorted(set(np.unique(labels[mask]).tolist()) - set(parts))
+            raise InputError(f"onsets_s: expected one of every pool, got none of {missing}")
+        numbers = [number for number, size in sizes.items() if size]
+        if missing := [n for n in numbers if n not in confidences]:
+            raise InputError(f"confidences: expected one of every pool, got none of {missing}")
         self._forget(numbers, timestamp_s)
-        pools, regions = [], []
+        pools, regions, edge_mm = [], [], self.settings.edge_mm
         for number in numbers:
-            own = labels == number
-            found = measure_region(own, geometry, probability, others=mask & ~own if len(numbers) > 1 else None)
+            own = parts[number]
+            others = mask & ~own if len(numbers) > 1 else None
+            found = measure_region(own, geometry, probability, others=others, edge_mm=edge_mm)
             if found is not None:
                 regions.append(found)
                 pools.append(self._pool(number, found, onsets_s[number], confidences[number], timestamp_s))
-        whole = regions[0] if len(regions) == 1 else measure_region(mask, geometry, probability)
+        whole = regions[0] if len(regions) == 1 else measure_region(mask, geometry, probability, edge_mm=edge_mm)
         none = Injectate(
             pools=(),
             mask=mask,
@@ -130,7 +137,7 @@ class SpreadMeasurer:
         )
         if whole is None:
             return none
-        s, rate = self.settings, self._rate(_ALL, timestamp_s, whole.area_mm2)
+        s, rate = self.settings, self._rate(_ALL, timestamp_s, whole)
         volumes = [p.volume_mm3 for p in pools if p.volume_mm3 is not None]
         all_known = len(volumes) == len(pools)
         return replace(
@@ -153,7 +160,7 @@ class SpreadMeasurer:
         )
 
     def _pool(self, number: int, r: RegionMeasures, onset_s: float, confidence: float, timestamp_s: float) -> Pool:
-        rate = self._rate(number, timestamp_s, r.area_mm2)
+        rate = self._rate(number, timestamp_s, r)
         s = self.settings
         return Pool(
             pool_id=number,
@@ -180,8 +187,12 @@ class SpreadMeasurer:
             if not areas or (number != _ALL and number not in numbers):
                 del self._areas[number]
 
-    def _rate(self, number: int, timestamp_s: float, area_mm2: float) -> tuple[float, float] | tuple[None, None]:
+    def _rate(self, number: int, timestamp_s: float, region: RegionMeasures) -> tuple[float, float] | tuple[None, None]:
         areas = self._areas.setdefault(number, deque())
-        areas.append((timestamp_s, area_mm2))
+        areas.append((timestamp_s, region.area_mm2))
         found = growth_rate([t for t, _ in areas], [a for _, a in areas])
-        return (None, None) if found is None else found
+        if found is None:
+            return None, None
+        rate, scatter = found
+        # An outline that lies too far out does so while the region grows: the rate is wrong by the same share as the area.
+        return rate, math.hypot(scatter, rate * region.area_sigma_mm2 / region.area_mm2)

@@ -36,7 +36,7 @@ STAYS_MM = 0.2
 class WarningSettings:
     """When a warning is given."""
 
-    no_spread_after_s: float = 2.0
+    no_spread_after_s: float = 2.5
     """Without new fluid in so much time of watching after a marked injection, it is missed."""
     least_spread_mm2: float = 1.0
     """So much more fluid than before is new fluid."""
@@ -147,9 +147,13 @@ class SpreadWarnings:
 
 def fluid_within_mm2(fluid: Injectate, outline_mm: Outline) -> tuple[float, float]:
     """Return the area of fluid within an outline, and that part of it whose probability is 0.84 and more."""
-    g = fluid.geometry
-    rows, columns = np.nonzero(fluid.mask)
-    within = inside_of(g.to_mm(np.stack([columns, rows], axis=-1)), np.array(outline_mm))
+    g, outline = fluid.geometry, np.array(outline_mm)
+    # Only the box around the outline is looked into.
+    x0, y0 = np.maximum(np.floor(g.to_px(outline.min(axis=0))).astype(int), 0)
+    x1, y1 = np.maximum(np.ceil(g.to_px(outline.max(axis=0))).astype(int) + 1, 0)
+    rows, columns = np.nonzero(fluid.mask[y0:y1, x0:x1])
+    rows, columns = rows + y0, columns + x0
+    within = inside_of(g.to_mm(np.stack([columns, rows], axis=-1)), outline)
     sure = within if fluid.probability is None else within & (fluid.probability[rows, columns] >= 0.84)
     each_mm2 = g.axial_mm_per_px * g.lateral_mm_per_px
     return float(within.sum()) * each_mm2, float(sure.sum()) * each_mm2
