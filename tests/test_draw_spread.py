@@ -185,6 +185,17 @@ def test_the_plot_marks_onset_injection_and_warnings():
     assert count(warned, RED, 4.5) > count(plain, RED, 4.5) + 8
 
 
+def test_a_long_run_is_thinned(monkeypatch):
+    monkeypatch.setattr("usguide.draw.plot.MOST_ROWS", 100)
+    series = series_of(np.linspace(0, 40, 1001), warnings=("no-spread: none",))
+    assert 50 <= len(series.rows) <= 101
+    times = np.array(series.rows)[:, 0]
+    np.testing.assert_allclose(np.diff(times), np.diff(times)[0])
+    assert times[-1] == pytest.approx(50, abs=1)
+    assert len(series.warnings["NO SPREAD SEEN"]) <= 101
+    assert series.marks_s == [1.5]
+
+
 def test_a_plot_of_nothing_is_a_plot():
     assert draw_spread_plot(SpreadSeries()).shape[1] == WIDTH_PX
     assert draw_spread_plot(series_of([0.0])).shape[1] == WIDTH_PX

@@ -9,6 +9,7 @@ import pytest
 
 import usguide as ug
 from usguide.cli.app import app
+from usguide.cli.console import print_report
 from usguide.cli.parsing import parse_fluid_seed, parse_outlines, parse_target
 from usguide.metrics import score_injectate
 
@@ -74,6 +75,20 @@ def test_the_numbers_are_in_the_results(spread, truth):
     assert fluid["volume_assumption"].endswith("short axis")
     assert fluid["warnings"] == []
     assert json.loads((spread / "summary.json").read_text(encoding="utf-8"))["settings"]["injectate"]["on"] is True
+
+
+def test_the_summary_tells_the_end_of_it(spread, capsys):
+    summary = json.loads((spread / "summary.json").read_text(encoding="utf-8"))
+    last, fluid = records_of(spread)[-1]["injectate"], summary["injectate"]
+    assert fluid["onset_s"] == last["onset_s"]
+    first = next(r["timestamp_s"] for r in records_of(spread) if r["injectate"]["area_mm2"] > 0)
+    assert fluid["noticed_s"] == pytest.approx(first)
+    assert fluid["last"]["area_mm2"] == pytest.approx(last["area_mm2"], abs=1e-3)
+    assert fluid["warnings"] == {}
+    print_report(summary | {"injectate": fluid | {"warnings": {"no-spread": 3}}}, [])
+    shown = capsys.readouterr().out
+    assert f"at the end {last['area_mm2']:.1f} mm2" in shown
+    assert "no-spread, in 3 frames" in shown
 
 
 def test_a_seed_does_without_a_needle(tmp_path, truth):

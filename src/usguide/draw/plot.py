@@ -19,6 +19,8 @@ F64 = NDArray[np.float64]
 
 WIDTH_PX, PANEL_PX, STRIP_PX = 1200, 300, 30
 LEFT_PX, RIGHT_PX, TOP_PX, FOOT_PX, GAP_PX = 110, 250, 84, 80, 46
+MOST_ROWS = 20_000
+"""More frames than the plot has pixels are thinned."""
 GREY: Colour = (120, 120, 120)
 PALE: Colour = (225, 225, 225)
 BLUE: Colour = (178, 114, 0)  # Okabe and Ito's, dark enough for white paper; BGR
@@ -29,7 +31,7 @@ MARK = "injection marked at "
 
 @dataclass(slots=True)
 class SpreadSeries:
-    """What the plot needs of each frame; a few numbers a frame.
+    """What the plot needs of each frame: a few numbers, of every second or fourth frame where there are very many.
 
     Attributes
     ----------
@@ -49,13 +51,17 @@ class SpreadSeries:
     warnings: dict[str, list[float]] = field(default_factory=dict)
     marks_s: list[float] = field(default_factory=list)
     onset_s: float | None = None
+    _stride: int = 1
+    _seen: int = 0
 
     def add(self, result: GuidanceResult) -> None:
         """Take one frame."""
         self.marks_s += [float(e.removeprefix(MARK).split()[0]) for e in result.events if e.startswith(MARK)]
-        fluid = result.injectate
-        if fluid is None:
+        fluid, self._seen = result.injectate, self._seen + 1
+        if fluid is None or (self._seen - 1) % self._stride:
             return
+        if len(self.rows) >= MOST_ROWS:
+            self._thin()
         nan, around = math.nan, fluid.around_target
         ring = None if around is None else around.ring_deg
         self.rows.append(
@@ -73,6 +79,13 @@ class SpreadSeries:
         for warning in fluid.warnings:
             self.warnings.setdefault(warning_words(warning), []).append(result.timestamp_s)
         self.onset_s = fluid.onset_s if self.onset_s is None else self.onset_s
+
+    def _thin(self) -> None:
+        """Keep every other frame, so that a long run takes no more memory than a short one."""
+        self._stride *= 2
+        self.rows = self.rows[::2]
+        self.pools = {n: areas[::2] for n, areas in self.pools.items()}
+        self.warnings = {words: times[::2] for words, times in self.warnings.items()}
 
 
 def draw_spread_plot(series: SpreadSeries, title: str = "") -> Image:
