@@ -58,7 +58,7 @@ class FluidLevel:
         middle = float(np.median(grey))
         spread = 1.4826 * float(np.median(np.abs(grey - middle)))
         middle = max(0.0, min(middle, tissue_level - tissue_spread))
-        spread = min(max(spread, least), max(tissue_spread, least))
+        spread = min(max(spread, min(least, 0.8 * tissue_spread)), tissue_spread)
         if self.level < 0:
             return FluidLevel(middle, spread)
         return FluidLevel(self.level + share * (middle - self.level), self.spread + share * (spread - self.spread))

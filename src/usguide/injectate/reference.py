@@ -27,7 +27,7 @@ class ReferenceSettings:
     """Time constant with which it follows tissue that is not in question."""
     surroundings_mm: float = 3.6
     """Side of the square in which the usual level and spread of grey levels are taken."""
-    least_spread: float = 9.0
+    least_spread: float = 3.5
     """Grey levels: speckle spreads at least so much, whatever a flat place shows."""
 
 

@@ -15,6 +15,10 @@ F64 = NDArray[np.float64]
 STRAY = 0.08
 """Share of places in fluid that look like anything: bubbles, the needle, its tail."""
 STRAY_DENSITY = 1 / 160
+BLACK = 2.0
+"""What is darker than black is this."""
+SQUEEZED, LEAST_SQUEEZE = 12.0, 0.4
+"""Spread of tissue, in grey levels, under which it is squeezed, and at most to this share."""
 NO_EDGE, FULL_EDGE = 1.5, 3.0
 """Where fluid is hardly darker than tissue (in spreads), its edge is not told from tissue."""
 
@@ -77,9 +81,11 @@ def likelihood_ratio(
             if g > m + s and (fluid_level < 0 or g > fluid_level + 4 * fluid_spread):
                 out[i, j] = -limit
                 continue
-            a, b = (g - reference[i, j]) / still, (g - m) / s
-            c = (g - pushed[i, j]) / (2 * still)
-            same = max(math.exp(-0.5 * a * a), 0.5 * math.exp(-0.5 * c * c)) / still
+            # Near black, grey levels are squeezed together, and so is what tells them apart.
+            close = still * min(max(s / SQUEEZED, LEAST_SQUEEZE), 1.0)
+            a, b = (g - reference[i, j]) / close, (g - m) / s
+            c = (g - pushed[i, j]) / (2 * close)
+            same = max(math.exp(-0.5 * a * a), 0.5 * math.exp(-0.5 * c * c)) / close
             tissue = same_share * same + (1 - same_share) * math.exp(-0.5 * b * b) / s
             if fluid_level >= 0:
                 # Darker than fluid is fluid, too, and its edge takes every grey level between it and the tissue.
@@ -91,8 +97,7 @@ def likelihood_ratio(
             else:
                 fluid = 0.0
                 for k in range(drops.size):
-                    # What is darker than black is black.
-                    c = (g - max(m - drops[k] * s, 6.0)) / (0.8 * s)
+                    c = (g - max(m - drops[k] * s, BLACK)) / (0.8 * s)
                     fluid += share * math.exp(-0.5 * c * c) / (0.8 * s)
             ratio = prior + math.log((0.3989 * fluid + STRAY * STRAY_DENSITY) / (0.3989 * 0.97 * tissue + 0.03 / 160))
             out[i, j] = min(max(ratio, -limit), limit)
