@@ -35,7 +35,7 @@ class QuickPipeline:
         return ug.GuidanceResult(frame.index, frame.timestamp_s, TrackState.SEARCHING, InputState.OK, latency_ms={"total": 0.1})  # fmt: skip
 
     def __getattr__(self, name):
-        if name not in {"set_target", "seed", "mark_injection", "reset"}:
+        if name not in {"set_target", "set_keep_out", "seed", "mark_injection", "reset"}:
             raise AttributeError(name)
         return lambda *_, **arguments: self.calls.append((name, *arguments.values()))
 

@@ -17,7 +17,12 @@ def result_of(
     track = ug.NeedleTrack(1, state, ug.Shaft(entry, tip, 9), ug.Tip(tip, cov, 0.9), 1.0, 0.9, 1.0, 1.0, 0.0)
     tracks = () if state is ug.TrackState.SEARCHING else (track,)
     return ug.GuidanceResult(
-        3, 0.15, state, ug.InputState.OK, tracks, target=guide_to(target, track) if target and tracks else None
+        3,
+        0.15,
+        state,
+        ug.InputState.OK,
+        tracks,
+        target=guide_to(ug.Target(target), track) if target and tracks else None,
     )
 
 

@@ -51,3 +51,14 @@ def test_guidance_between_two_openigtlink_links():
         sink.close()
     said = [m for m in got if m.device == "NeedleStatus"]
     assert [(m.content.subcode, m.header.timestamp_s) for m in said] == [(0, 50.0), (1, 51.0), (2, 52.0)]
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="the examples are not beside the tests")
+def test_the_spread_is_found_with_and_without_the_needle():
+    spec = importlib.util.spec_from_file_location("injectate_spread", FOLDER / "injectate_spread.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    with ug.open_source(example.RECORDING) as source:
+        truth = source.info.truth
+    for found in (example.with_the_needle()[-1].injectate, example.without_a_needle((19.7, 19.4))[-1]):
+        assert found.area_mm2 == pytest.approx(truth.injectate_area_mm2[-1], rel=0.4)

@@ -9,9 +9,10 @@ import pytest
 LIST = """
 import importlib, pkgutil, numba, usguide
 import usguide.detection._kernels, usguide.filters._kernels, usguide.motion._kernels, usguide.tracking._kernels
+import usguide.injectate._kernels
 usguide.warmup({arguments})
 modules = [usguide.motion._kernels, usguide.tracking._kernels]
-for package in (usguide.detection._kernels, usguide.filters._kernels):
+for package in (usguide.detection._kernels, usguide.filters._kernels, usguide.injectate._kernels):
     modules += [importlib.import_module(f"{{package.__name__}}.{{m.name}}") for m in pkgutil.iter_modules(package.__path__)]
 for module in modules:
     for name, kernel in vars(module).items():
@@ -50,15 +51,15 @@ STEPS = (
 
 @pytest.fixture(scope="module")
 def pipeline_kernels(tmp_path_factory):
-    """Those of the needle's stages, compiled anew: of a kernel from the cache, the parts inlined into it are not known."""
-    found = kernels_after_warmup("", NUMBA_CACHE_DIR=str(tmp_path_factory.mktemp("numba")))
+    """Those of the needle's stages and the injectate's, compiled anew: of a kernel from the cache, the parts inlined into it are not known."""
+    found = kernels_after_warmup("injectate=True", NUMBA_CACHE_DIR=str(tmp_path_factory.mktemp("numba")))
     return {key: value for key, value in found.items() if not key[0].startswith("filters.")}
 
 
 def test_warmup_compiles_what_the_pipeline_runs(pipeline_kernels):
     kernels = pipeline_kernels
     assert {step: kernels[step][0] for step in STEPS} == dict.fromkeys(STEPS, 1)
-    # All of the needle's kernels are parts of these.
+    # All of the needle's kernels are parts of these; those of the injectate are called each.
     for (module, name), (signatures, *_) in kernels.items():
         assert signatures > 0, (module, name)
 

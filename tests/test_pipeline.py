@@ -243,6 +243,75 @@ def test_stages_can_be_replaced(advancing):
     assert calls == ["despeckled", ((213, 240), "left", ()), "reset"]
 
 
+def test_a_segmenter_that_cares_is_told_of_target_keep_outs_and_marks(advancing):
+    told = []
+
+    class Attentive:
+        def update(self, frame, track):
+            return None
+
+        def reset(self):
+            pass
+
+        def seed(self, point_mm):
+            told.append(point_mm)
+
+        def set_target(self, target):
+            told.append(target)
+
+        def set_keep_out(self, keep_out_mm):
+            told.append(dict(keep_out_mm))
+
+        def mark_injection(self, time_s):
+            told.append(time_s)
+
+    pipeline = ug.GuidancePipeline(PRIOR, segmenter=Attentive())
+    pipeline.set_target((28, 20), radius_mm=3)
+    pipeline.set_keep_out({"vessel": [(1, 1), (5, 1), (5, 4)]})
+    pipeline.mark_injection(0.2)
+    vessel = ((1.0, 1.0), (5.0, 1.0), (5.0, 4.0))
+    assert told == [ug.Target.disc((28.0, 20.0), 3.0), {"vessel": vessel}, 0.2]
+    result = pipeline.step(advancing[0][0])
+    assert result.target.outline_mm == ug.Target.disc((28.0, 20.0), 3.0).outline_mm
+    assert result.keep_out_mm == {"vessel": vessel}
+    pipeline.set_target()
+    pipeline.set_keep_out({})
+    assert told[3:] == [None, {}]
+    pipeline.seed_injectate((12, 9))
+    assert told[5:] == [(12.0, 9.0)]
+    result = pipeline.step(advancing[0][1])
+    assert (result.target, result.keep_out_mm) == (None, {})
+    assert "injectate seeded by hand at 12, 9 mm" in result.events
+
+
+def test_a_frozen_picture_is_not_given_to_the_segmenter(advancing):
+    seen = []
+
+    class Fluid:
+        def update(self, frame, track):
+            seen.append(frame.index)
+
+        def reset(self):
+            pass
+
+    pipeline, first = ug.GuidancePipeline(PRIOR, segmenter=Fluid()), advancing[0][0]
+    results = [pipeline.step(frame_of(first.pixels, index=k, timestamp_s=k * DT)) for k in range(20)]
+    frozen = [r.index for r in results if r.input_state is ug.InputState.FROZEN]
+    assert frozen
+    assert not set(seen) & set(frozen)
+
+
+def test_a_pipeline_without_a_segmenter_takes_no_seed_of_fluid():
+    with pytest.raises(ug.InputError, match="expected a segmenter that takes a seed"):
+        ug.GuidancePipeline(PRIOR).seed_injectate((12, 9))
+
+
+@pytest.mark.parametrize("outline", [[(1, 1), (2, 2)], [(1, 1), (2, 2), (3, 3)], "round"])
+def test_a_keep_out_that_has_no_area_is_refused(outline):
+    with pytest.raises(ug.InputError, match="keep-out vessel: expected"):
+        ug.GuidancePipeline(PRIOR).set_keep_out({"vessel": outline})
+
+
 def test_latency_is_told_for_each_stage(advancing):
     latency = run(advancing[0][:2])[-1].latency_ms
     assert {"total", "grid", "despeckle", "smooth", "motion", "evidence", "detect", "track"} <= latency.keys()

@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from usguide.types import InputState as InputState
     from usguide.types import InsertionPrior as InsertionPrior
     from usguide.types import NeedleTrack as NeedleTrack
+    from usguide.types import Pool as Pool
     from usguide.types import Shaft as Shaft
+    from usguide.types import Target as Target
     from usguide.types import TargetGuidance as TargetGuidance
+    from usguide.types import TargetSpread as TargetSpread
     from usguide.types import Tip as Tip
     from usguide.types import TrackState as TrackState
 
@@ -57,8 +60,11 @@ _HOME = {
             "InputState",
             "InsertionPrior",
             "NeedleTrack",
+            "Pool",
             "Shaft",
+            "Target",
             "TargetGuidance",
+            "TargetSpread",
             "Tip",
             "TrackState",
         ),

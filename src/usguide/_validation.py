@@ -87,6 +87,22 @@ def validate_point(value: ArrayLike, *, name: str) -> tuple[float, float]:
     return x, y
 
 
+def validate_outline(value: ArrayLike, *, name: str) -> tuple[tuple[float, float], ...]:
+    """Return `value` as at least three points that enclose an area, else raise `InputError`."""
+    try:
+        points = np.asarray(value, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        points = np.zeros(0)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
+        raise InputError(f"{name}: expected an outline of at least three points (x, z) in mm, got {value!r:.120}")
+    if not np.isfinite(points).all():
+        raise InputError(f"{name}: expected finite numbers, got {value!r:.120}")
+    x, z = (points - points[0]).T
+    if float(np.dot(x, np.roll(z, -1)) - np.dot(z, np.roll(x, -1))) == 0.0:
+        raise InputError(f"{name}: expected an outline that encloses an area, got points that enclose none")
+    return tuple((float(a), float(b)) for a, b in points.tolist())
+
+
 def validate_region(region: Any, shape: tuple[int, ...], *, name: str = "region") -> tuple[int, int, int, int]:
     """Return ``(x, y, width, height)`` in px if it lies inside an image of `shape`, else raise `InputError`."""
     try:

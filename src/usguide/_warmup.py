@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 
-def warmup(*, all_filters: bool = False) -> None:
+def warmup(*, all_filters: bool = False, injectate: bool = False) -> None:
     """Compile (or load from the cache) the kernels that the pipeline uses, by running it on a small picture.
 
     Parameters
     ----------
     all_filters : bool
         Also those of every filter in `usguide.filters`.
+    injectate : bool
+        Also those of the injectate, which a pipeline measures where ``settings.injectate.on`` says so.
     """
     from usguide import Frame, GuidancePipeline, ImageGeometry  # noqa: PLC0415  (keeps ``import usguide`` light)
 
@@ -24,8 +26,28 @@ def warmup(*, all_filters: bool = False) -> None:
         for width in range(3):
             pixels[rows, rows + width] = 220
         pipeline.step(Frame(pixels, ImageGeometry(0.2, 0.2), timestamp_s=0.05 * k, index=k))
+    if injectate:
+        _run_injectate()
     if all_filters:
         _run_all_filters(pixels)
+
+
+def _run_injectate() -> None:
+    """Let fluid appear beside a needle, until it is seen and measured around a target."""
+    from usguide import Frame, GuidancePipeline, ImageGeometry, PipelineSettings  # noqa: PLC0415  (as above)
+
+    pipeline = GuidancePipeline(settings=PipelineSettings.from_toml("[injectate]\non = true"))
+    pipeline.seed(entry_mm=(1.0, 1.0), tip_mm=(9.0, 9.0))
+    pipeline.seed_injectate((9.0, 9.0))
+    pipeline.set_target((16.0, 4.0), radius_mm=2.0)
+    tissue = np.random.default_rng(0).integers(60, 140, (96, 96), dtype=np.uint8)
+    rows, columns = np.mgrid[:96, :96]
+    for k in range(60):
+        pixels = tissue.copy()
+        pixels[np.hypot(rows - 45, columns - 45) < min(k - 10, 25)] = 4
+        result = pipeline.step(Frame(pixels, ImageGeometry(0.2, 0.2), timestamp_s=0.05 * k, index=k))
+        if result.injectate is not None and result.injectate.around_target is not None:
+            return
 
 
 def _run_all_filters(pixels: np.ndarray) -> None:

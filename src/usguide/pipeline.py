@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from usguide._validation import validate_number, validate_point
+from usguide._validation import validate_number, validate_outline, validate_point
 from usguide.detection import Evidence, LineDetector, gather, to_evidence_grid
 from usguide.errors import InputError, InvalidFrameError
 from usguide.filters import despeckle
-from usguide.geometry import ImageGeometry, Point
+from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
-from usguide.motion import Background
+from usguide.injectate import InjectateSegmenter, SharedFrame
+from usguide.motion import Background, Novelty
 from usguide.settings import PipelineSettings
-from usguide.stages import Despeckler, Segmenter, ShaftDetector, Tracker
+from usguide.stages import AttentiveSegmenter, Despeckler, Segmenter, ShaftDetector, Tracker
 from usguide.stream import StreamMonitor
 from usguide.tracking import NeedleTracker
 from usguide.types import (
@@ -29,7 +30,9 @@ from usguide.types import (
     InputState,
     InsertionPrior,
     NeedleTrack,
+    Outline,
     Shaft,
+    Target,
     Tip,
     TrackState,
 )
@@ -44,7 +47,8 @@ class GuidancePipeline:
         What is known of the needle; the settings' own when None.
     settings : PipelineSettings, optional
     despeckler, detector, tracker, segmenter : optional
-        Stages of your own (see `usguide.stages`). Without a segmenter no injectate is reported.
+        Stages of your own (see `usguide.stages`). Injectate is reported with a segmenter of your own, or where
+        ``settings.injectate.on`` says so.
     """
 
     def __init__(
@@ -62,10 +66,11 @@ class GuidancePipeline:
         self._despeckler = despeckler or self._own_despeckler
         self._detector = detector or LineDetector(self.settings.detection.detector)
         self._tracker = tracker or NeedleTracker(self.settings.tracker)
-        self._segmenter = segmenter
+        self._segmenter = segmenter or self._own_segmenter()
         self._background = Background(self.settings.background)
         self._monitor = StreamMonitor(self.settings.stream.frozen_after_s)
-        self._target_mm: Point | None = None
+        self._target: Target | None = None
+        self._keep_out_mm: Mapping[str, Outline] = {}
         self._pending_events: list[str] = []
         self._last: GuidanceResult | None = None
 
@@ -73,9 +78,53 @@ class GuidancePipeline:
         s = self.settings.detection
         return despeckle(image, method=s.despeckle_method, **s.despeckle_options)
 
-    def set_target(self, target_mm: ArrayLike | None) -> None:
-        """Set the (lateral, axial) point to guide to, in mm; None removes it."""
-        self._target_mm = None if target_mm is None else validate_point(target_mm, name="target_mm")
+    def _own_segmenter(self) -> InjectateSegmenter | None:
+        return InjectateSegmenter(self.settings.injectate) if self.settings.injectate.on else None
+
+    def set_target(
+        self,
+        target_mm: ArrayLike | None = None,
+        *,
+        radius_mm: float | None = None,
+        outline_mm: ArrayLike | None = None,
+    ) -> None:
+        """Set what to guide to and to measure the spread around; without arguments it is removed.
+
+        Parameters
+        ----------
+        target_mm : (float, float), optional
+            (lateral, axial); by default the centre of the outline.
+        radius_mm : float, optional
+            Of a round target.
+        outline_mm : array_like, shape (n, 2), optional
+            Closed outline of a target that is not round.
+
+        Raises
+        ------
+        InputError
+            What is no point, radius or outline; a radius without a point, or both radius and outline.
+        """
+        self._target = Target.of(target_mm, radius_mm=radius_mm, outline_mm=outline_mm)
+        if isinstance(self._segmenter, AttentiveSegmenter):
+            self._segmenter.set_target(self._target)
+
+    def set_keep_out(self, keep_out_mm: Mapping[str, ArrayLike]) -> None:
+        """Set outlines, by name, that injectate must not reach: results show them and warn of fluid within.
+
+        Parameters
+        ----------
+        keep_out_mm : mapping of str to array_like, shape (n, 2)
+            Closed outlines, in place of those of before. A surface, such as the pleura, is closed along the picture's lower
+            edge.
+
+        Raises
+        ------
+        InputError
+            An outline that encloses no area.
+        """
+        self._keep_out_mm = {str(name): validate_outline(o, name=f"keep-out {name}") for name, o in keep_out_mm.items()}
+        if isinstance(self._segmenter, AttentiveSegmenter):
+            self._segmenter.set_keep_out(self._keep_out_mm)
 
     def seed(self, *, entry_mm: ArrayLike, tip_mm: ArrayLike) -> None:
         """Start a track from a shaft that someone pointed out (a click, a needle guide, a robot)."""
@@ -87,13 +136,31 @@ class GuidancePipeline:
         self._tracker.seed(Detection(Shaft(entry, tip, SEED_LOG_ODDS), Tip(tip, ((0.25, 0.0), (0.0, 0.25)), 0.9)))
         self._pending_events.append("track seeded by hand")
 
+    def seed_injectate(self, point_mm: ArrayLike) -> None:
+        """Say where fluid comes out, (lateral, axial) in mm: for a needle that is not seen, or a recording without one.
+
+        Raises
+        ------
+        InputError
+            No point, or no segmenter that takes one.
+        """
+        point = validate_point(point_mm, name="point_mm")
+        if not isinstance(self._segmenter, AttentiveSegmenter):
+            raise InputError(
+                "seed_injectate: expected a segmenter that takes a seed, got none; set settings.injectate.on"
+            )
+        self._segmenter.seed(point)
+        self._pending_events.append(f"injectate seeded by hand at {point[0]:g}, {point[1]:g} mm")
+
     def mark_injection(self, time_s: float) -> None:
-        """Note in the results when the plunger moved."""
+        """Note when the plunger moved, in the frames' time: spread that does not follow is warned of."""
         validate_number(time_s, name="time_s")
+        if isinstance(self._segmenter, AttentiveSegmenter):
+            self._segmenter.mark_injection(time_s)
         self._pending_events.append(f"injection marked at {time_s:g} s")
 
     def reset(self) -> None:
-        """Forget needle, fluid and stream; keep settings, prior and target."""
+        """Forget needle, fluid and stream; keep settings, prior, target and what is to be kept out of."""
         self._tracker.reset()
         self._monitor.reset()
         self._background.reset()
@@ -122,15 +189,22 @@ class GuidancePipeline:
             if frozen:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
-                evidence = self._evidence(image, clock, moving=True)
+                evidence, novelty = self._evidence(image, clock, moving=True)
                 found = self._detect(evidence, clock)
                 tracks = self._tracker.update(found, frame.timestamp_s)
-                needle = needle_band(self._suspected(), evidence.geometry, evidence.valid.shape)
+                suspected = self._suspected()
+                needle = needle_band(suspected, evidence.geometry, evidence.valid.shape)
                 self._background.learn(evidence.smooth, evidence.valid, frame.timestamp_s, needle)
+                shared = SharedFrame(image, evidence.smooth, evidence.valid, evidence.geometry, novelty, suspected)
             clock.lap("track")
             track = tracks[0] if tracks else None
-            injectate = self._segmenter.update(frame, track) if self._segmenter is not None else None
-            if self._segmenter is not None:
+            injectate = self._last.injectate if frozen and self._last is not None else None
+            if self._segmenter is not None and not frozen:
+                # A frozen picture shows nothing of the spread, and is no time in which it was watched.
+                if isinstance(self._segmenter, InjectateSegmenter):
+                    injectate = self._segmenter.update(frame, track, shared)
+                else:
+                    injectate = self._segmenter.update(frame, track)
                 clock.lap("injectate")
             result = GuidanceResult(
                 index=frame.index,
@@ -139,9 +213,10 @@ class GuidancePipeline:
                 input_state=report.input_state,
                 tracks=tracks,
                 injectate=injectate,
-                target=guide_to(self._target_mm, track) if self._target_mm else None,
+                target=guide_to(self._target, track) if self._target else None,
                 latency_ms=clock.stop(),
                 events=events,
+                keep_out_mm=self._keep_out_mm,
             )
         self._last = result
         return result
@@ -162,7 +237,7 @@ class GuidancePipeline:
         clock = _StageClock()
         image = self._grid(frame)
         clock.lap("grid")
-        found = self._detect(self._evidence(image, clock, moving=False), clock)
+        found = self._detect(self._evidence(image, clock, moving=False)[0], clock)
         tracks = tuple(_still_track(k + 1, d) for k, d in enumerate(found))
         track = tracks[0] if tracks else None
         strong = track is not None and track.confidence >= self.settings.detection.still_confidence
@@ -172,9 +247,10 @@ class GuidancePipeline:
             state=TrackState.TRACKING if strong else TrackState.SEARCHING,
             input_state=InputState.OK,
             tracks=tracks,
-            target=guide_to(self._target_mm, track) if self._target_mm else None,
+            target=guide_to(self._target, track) if self._target else None,
             latency_ms=clock.stop(),
             events=self._take_events(),
+            keep_out_mm=self._keep_out_mm,
         )
 
     def _grid(self, frame: Frame) -> WorkingImage:
@@ -182,7 +258,7 @@ class GuidancePipeline:
             raise InvalidFrameError(f"frame {frame.index}: the source marks it {frame.status}; it is left out")
         return to_working_grid(frame, self.settings.detection.working_mm_per_px)
 
-    def _evidence(self, image: WorkingImage, clock: _StageClock, *, moving: bool) -> Evidence:
+    def _evidence(self, image: WorkingImage, clock: _StageClock, *, moving: bool) -> tuple[Evidence, Novelty | None]:
         settings = self.settings.detection.evidence
         despeckled = self._despeckler(image.grey)
         clock.lap("despeckle")
@@ -195,7 +271,7 @@ class GuidancePipeline:
             clock.lap("motion")
         evidence = gather(image, despeckled, grid, settings, novelty)
         clock.lap("evidence")
-        return evidence
+        return evidence, novelty
 
     def _detect(self, evidence: Evidence, clock: _StageClock) -> Sequence[Detection]:
         expected = self._tracker.expected() if isinstance(self._tracker, NeedleTracker) else ()
@@ -224,9 +300,10 @@ class GuidancePipeline:
             timestamp_s=max(frame.timestamp_s, last.timestamp_s),
             state=track.state if track else TrackState.SEARCHING,
             tracks=tracks,
-            target=guide_to(self._target_mm, track) if self._target_mm else None,
+            target=guide_to(self._target, track) if self._target else None,
             latency_ms=clock.stop(),
             events=events,
+            keep_out_mm=self._keep_out_mm,
         )
 
     def _take_events(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import tomli_w
 
 from usguide.detection import DetectionSettings
 from usguide.errors import FormatError, InputError
+from usguide.injectate import InjectateSettings
 from usguide.motion import BackgroundSettings
 from usguide.presets import preset_names, preset_text
 from usguide.tracking import TrackerSettings
@@ -43,6 +44,8 @@ class PipelineSettings:
     background : BackgroundSettings
     tracker : TrackerSettings
     stream : StreamSettings
+    injectate : InjectateSettings
+        Off unless its `on` says so.
     """
 
     prior: InsertionPrior = field(default_factory=InsertionPrior)
@@ -50,6 +53,7 @@ class PipelineSettings:
     background: BackgroundSettings = field(default_factory=BackgroundSettings)
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     stream: StreamSettings = field(default_factory=StreamSettings)
+    injectate: InjectateSettings = field(default_factory=InjectateSettings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested plain values; what is None is left out, as TOML has no null."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection import Evidence
-from usguide.types import Detection, Frame, Injectate, InsertionPrior, NeedleTrack, Shaft
+from usguide.geometry import Point
+from usguide.types import Detection, Frame, Injectate, InsertionPrior, NeedleTrack, Outline, Shaft, Target
 
 
 class Despeckler(Protocol):
@@ -49,4 +50,25 @@ class Segmenter(Protocol):
 
     def reset(self) -> None:
         """Forget the fluid and its reference."""
+        ...
+
+
+@runtime_checkable
+class AttentiveSegmenter(Protocol):
+    """A segmenter that wants to know what the fluid is meant for: `GuidancePipeline` tells it, where it has these."""
+
+    def seed(self, point_mm: Point) -> None:
+        """Expect fluid at a point that someone pointed out, also without a needle."""
+        ...
+
+    def set_target(self, target: Target | None) -> None:
+        """Measure the spread around a target; None: around nothing."""
+        ...
+
+    def set_keep_out(self, keep_out_mm: Mapping[str, Outline]) -> None:
+        """Warn of fluid within these outlines."""
+        ...
+
+    def mark_injection(self, time_s: float) -> None:
+        """Note when the plunger moved, in the frames' time."""
         ...

@@ -11,10 +11,11 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from usguide._validation import (
     validate_number,
+    validate_outline,
     validate_pixels,
     validate_point,
     validate_positive,
@@ -23,6 +24,9 @@ from usguide._validation import (
 from usguide.errors import InputError
 from usguide.geometry import ImageGeometry, Point, insertion_angle_deg
 from usguide.intensity import full_scale_of
+
+Outline = tuple[Point, ...]
+"""A closed polygon in mm: the last point joins the first."""
 
 EntrySide = Literal["left", "right", "top", "any"]
 ENTRY_SIDES: tuple[EntrySide, ...] = ("left", "right", "top", "any")
@@ -289,11 +293,157 @@ class NeedleTrack:
     time_since_seen_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the drug shall go: a point, or a structure with an outline.
+
+    Parameters
+    ----------
+    position_mm : (float, float)
+        What the needle is guided to.
+    outline_mm : tuple of (float, float), optional
+        The structure's edge as a closed polygon; needed for overlap and ring.
+    """
+
+    position_mm: Point
+    outline_mm: Outline | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "position_mm", validate_point(self.position_mm, name="target_mm"))
+        if self.outline_mm is not None:
+            object.__setattr__(self, "outline_mm", validate_outline(self.outline_mm, name="outline_mm"))
+
+    @classmethod
+    def disc(cls, position_mm: Point, radius_mm: float) -> Target:
+        """Make a round target, as a polygon of 72 points on the circle."""
+        x, z = validate_point(position_mm, name="target_mm")
+        radius = validate_positive(radius_mm, name="radius_mm")
+        turn = np.linspace(0.0, 2.0 * np.pi, 72, endpoint=False)
+        points = zip((x + radius * np.cos(turn)).tolist(), (z + radius * np.sin(turn)).tolist(), strict=True)
+        return cls((x, z), tuple(points))
+
+    @classmethod
+    def of(
+        cls, target_mm: ArrayLike | None, *, radius_mm: float | None = None, outline_mm: ArrayLike | None = None
+    ) -> Target | None:
+        """Make a target from what is known of it (see `usguide.GuidancePipeline.set_target`); None where nothing is.
+
+        Raises
+        ------
+        InputError
+            A radius without a point, or both radius and outline.
+        """
+        if radius_mm is not None and (target_mm is None or outline_mm is not None):
+            raise InputError("target: expected a radius with a point, or an outline; give one of the two")
+        if outline_mm is not None:
+            outline = validate_outline(outline_mm, name="outline_mm")
+            return cls(
+                _centre_of(outline) if target_mm is None else validate_point(target_mm, name="target_mm"), outline
+            )
+        if target_mm is None:
+            return None
+        point = validate_point(target_mm, name="target_mm")
+        return cls(point) if radius_mm is None else cls.disc(point, radius_mm)
+
+
+def _centre_of(outline: Outline) -> Point:
+    """Return the centre of area of a closed polygon."""
+    first = np.array(outline)
+    a = first - first[0]
+    b = np.roll(a, -1, axis=0)
+    cross = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]
+    x, z = first[0] + ((a + b) * cross[:, None]).sum(axis=0) / (3 * cross.sum())
+    return float(x), float(z)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """One connected body of injectate, followed over time."""
+
+    pool_id: int
+    """Stays with the pool from frame to frame."""
+    onset_s: float
+    """First frame that showed it."""
+    area_mm2: float
+    area_sigma_mm2: float
+    """One standard deviation, from how sharp the edge is."""
+    perimeter_mm: float
+    """Length of all its edges, holes included."""
+    centroid_mm: Point
+    extent_mm: Point
+    """Full size along the main axis and across it."""
+    axis_deg: float
+    """Main axis, from the lateral axis: over -90 to 90, positive where it goes deeper with growing lateral values."""
+    contours_mm: tuple[NDArray[np.float64], ...]
+    """Closed outlines, each (N, 2): the outer edges and those of holes, longest first."""
+    confidence: float
+    """0..1."""
+    rate_mm2_s: float | None = None
+    """Growth of the area over the last second; None while it is too young to tell."""
+    rate_sigma_mm2_s: float | None = None
+    volume_mm3: float | None = None
+    """Under `Injectate.volume_assumption`."""
+
+    @property
+    def contour_mm(self) -> NDArray[np.float64]:
+        """The longest outline, shape (N, 2)."""
+        return self.contours_mm[0] if self.contours_mm else np.zeros((0, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpread:
+    """Where the injectate lies as seen from the target."""
+
+    distance_mm: float
+    """Gap between the injectate's edge and the target's (or its point); 0 where they touch."""
+    overlap: float | None = None
+    """Share of the target's area that fluid covers, 0..1; None for a point."""
+    ring_deg: float | None = None
+    """How much of the way around the target fluid lies against it, 0..360; None for a point."""
+    ring_sigma_deg: float | None = None
+    """One standard deviation, from how far the injectate's edge is known."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Injectate:
-    """The injected fluid, as far as it is seen."""
+    """The injected fluid, as far as it is seen: all pools together, and each.
 
-    pools: tuple[Mapping[str, Any], ...]
+    Parameters
+    ----------
+    pools : tuple of Pool
+        Largest first.
+    mask : ndarray of bool, shape (h, w)
+    geometry : ImageGeometry
+        Of the mask.
+    contours_mm : tuple of ndarray, each (N, 2)
+        Closed outlines of all pools, holes included.
+    area_mm2 : float
+    centroid_mm : (float, float), optional
+        None, as extent and axis, without fluid.
+    extent_mm : (float, float), optional
+        Full size along the main axis and across it, over all pools.
+    onset_s : float, optional
+        Of the first pool; kept when its fluid is gone again.
+    rate_mm2_s : float, optional
+        Growth of the area over the last second.
+    confidence : float
+        0..1, that what the mask shows is injectate.
+    warnings : tuple of str
+        Each starts with a code word and a colon, then says what was seen (`usguide.injectate.warnings`).
+    area_sigma_mm2, perimeter_mm, axis_deg, rate_sigma_mm2_s : float, optional
+        As in `Pool`.
+    volume_mm3 : float, optional
+        Under `volume_assumption`, which is empty where no volume is given.
+    around_target : TargetSpread, optional
+        None without a target or without fluid.
+    probability : ndarray of float32, shape (h, w), optional
+        Of being fluid, on the mask's grid.
+    tissue_motion : ndarray, shape (2, 3), optional
+        Takes a point (x, z, 1) of the frame before, in mm, to where its tissue is in this one; None where that is not
+        known.
+    """
+
+    pools: tuple[Pool, ...]
     mask: NDArray[np.bool_]
     geometry: ImageGeometry
     contours_mm: tuple[NDArray[np.float64], ...]
@@ -304,6 +454,15 @@ class Injectate:
     rate_mm2_s: float | None
     confidence: float
     warnings: tuple[str, ...] = ()
+    area_sigma_mm2: float | None = None
+    perimeter_mm: float | None = None
+    axis_deg: float | None = None
+    rate_sigma_mm2_s: float | None = None
+    volume_mm3: float | None = None
+    volume_assumption: str = ""
+    around_target: TargetSpread | None = None
+    probability: NDArray[np.float32] | None = None
+    tissue_motion: NDArray[np.float64] | None = None
 
     def mask_on(self, frame: Frame) -> NDArray[np.bool_]:
         """Give the mask in the pixels of `frame`, shape (H, W), by nearest neighbour."""
@@ -330,6 +489,8 @@ class TargetGuidance:
     """How far the shaft's line passes from the target; positive where the target is deeper than the line."""
     angle_error_deg: float | None = None
     """Insertion angle from the entry to the target minus the shaft's own: positive means steeper is needed."""
+    outline_mm: Outline | None = None
+    """The target's edge, where it was given."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -346,6 +507,8 @@ class GuidanceResult:
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     events: tuple[str, ...] = ()
     """What changed at this frame: size, spacing, reset."""
+    keep_out_mm: Mapping[str, Outline] = field(default_factory=dict)
+    """Outlines of what has to be avoided, by name."""
 
     @property
     def track(self) -> NeedleTrack | None:

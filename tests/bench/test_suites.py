@@ -132,11 +132,13 @@ def test_only_chooses_by_name_and_tag():
 
 def test_what_is_absent_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("USGUIDE_DATA_DIR", str(tmp_path))
-    _, anatomy, stills, recordings = suites("all", quick=True)
+    _, anatomy, stills, recordings, injectate = suites("all", quick=True)
     assert anatomy.sequences == stills.sequences == recordings.sequences == ()
     assert {"biopsy-needle", "nerve-block-anatomy"} <= {a.name for a in recordings.absent}
     assert any("nerve-block-anatomy" in a.name for a in anatomy.absent)
-    assert all(a.reason for a in (*anatomy.absent, *recordings.absent))
+    assert any("nerve-block-anatomy" in a.name for a in injectate.absent)
+    assert injectate.sequences  # on phantoms they are rendered all the same
+    assert all(a.reason for a in (*anatomy.absent, *recordings.absent, *injectate.absent))
 
 
 def test_every_recording_is_run_or_named(recordings, monkeypatch):

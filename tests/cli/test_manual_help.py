@@ -100,7 +100,7 @@ def test_a_guide_narrows_the_prior_and_keeps_what_is_elsewhere_out(recording, tm
 
 
 def test_clicks_become_mm_of_the_frame(monkeypatch):
-    monkeypatch.setattr(clicking, "two_clicks", lambda *_: ((0.0, 60.0), (200.0, 160.0)))
+    monkeypatch.setattr(clicking, "clicks_on", lambda *_: [(0.0, 60.0), (200.0, 160.0)])
     assert clicking.click_needle(frame_of(np.zeros((300, 300), np.uint8), spacing_mm=(0.1, 0.2))) == (
         pytest.approx((0.0, 6.0)),
         pytest.approx((40.0, 16.0)),

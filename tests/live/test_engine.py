@@ -114,6 +114,8 @@ def test_a_wrong_action_is_told_to_who_asks():
     for call in (
         lambda: engine.set_target((1, 2, 3)),
         lambda: engine.set_target((np.nan, 1)),
+        lambda: engine.set_target((1, 2), radius_mm=-1),
+        lambda: engine.set_keep_out({"vessel": [(1, 2), (3, 4)]}),
         lambda: engine.seed(entry_mm=(1, 1), tip_mm=(1, 1)),
         lambda: engine.mark_injection("soon"),
         lambda: LiveEngine(ScriptedSource([]), QuickPipeline(), stale_after_s=0),

@@ -83,7 +83,8 @@ def test_a_run_with_everything_in_it_replays_byte_for_byte(tmp_path, caplog):
     between = {
         2: lambda e: e.set_target((20, 15)),
         5: lambda e: e.mark_injection(),
-        9: lambda e: (e.reset(), e.set_target((21, 16))),
+        9: lambda e: (e.reset(), e.set_target((21, 16), radius_mm=2)),
+        12: lambda e: e.set_keep_out({"vessel": [(1, 1), (5, 1), (5, 4)]}),
         15: lambda e: e.seed(entry_mm=(1, 4), tip_mm=(15.5, 12)),
         25: lambda e: (e.mark_injection(0.3), e.set_target(None)),
     }
@@ -98,7 +99,7 @@ def test_a_run_with_everything_in_it_replays_byte_for_byte(tmp_path, caplog):
     assert [bool(r["target"]) for r in again].count(True) > 15
     assert "track seeded by hand" in again[16]["events"]
     kinds = [line["kind"] for line in journal_lines(folder)]
-    assert kinds.count("action") == 7
+    assert kinds.count("action") == 8
     assert kinds.count("segment") == 4
 
 

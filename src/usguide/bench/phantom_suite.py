@@ -175,8 +175,8 @@ def angle_band(angle_deg: float) -> str:
     return "outside 10 to 75 deg"
 
 
-def _picture(probe: str, *, quick: bool) -> dict[str, Any]:
-    """Size, rate and duration: 38 x 38 mm, or 47 x 52 mm for a curvilinear probe."""
+def picture(probe: str, *, quick: bool) -> dict[str, Any]:
+    """Return size, rate and duration of a picture: 38 x 38 mm, or 47 x 52 mm for a curvilinear probe."""
     linear = probe == "linear"
     spacing = (0.16 if quick else 0.12) if linear else (0.17 if quick else 0.13)
     height, width = (38.4, 38.4) if linear else (46.8, 52.0)
@@ -191,15 +191,15 @@ def _picture(probe: str, *, quick: bool) -> dict[str, Any]:
 
 
 def _needle(row: Row, seed: int, split: Split, *, quick: bool) -> Sequence:
-    picture = _picture(row.probe, quick=quick)
+    size = picture(row.probe, quick=quick)
     rng = np.random.default_rng([seed, 77])
     scene = PhantomScene(
-        **picture,
+        **size,
         needle=None,
         injectate=None,
         entry_side=row.side,
-        hand=hand_scene(row.hand, picture["duration_s"], rng),
-        scanner=_scanner(row.scanner, picture["duration_s"]),
+        hand=hand_scene(row.hand, size["duration_s"], rng),
+        scanner=_scanner(row.scanner, size["duration_s"]),
     )
     scene = replace(scene, injectate=fluid_scene(row.fluid, scene.duration_s, rng))
     scene = replace(scene, needle=place_needle(scene, row, seed, rng))
@@ -372,9 +372,9 @@ def _scanner(what: str, end_s: float) -> ScannerScene | None:
 
 
 def _free(row: FreeRow, seed: int, split: Split, *, quick: bool) -> Sequence:
-    picture = _picture(row.probe, quick=quick)
-    end_s, rng = picture["duration_s"], np.random.default_rng([seed, 77])
-    scene = PhantomScene(**picture, needle=None, injectate=None, entry_side=row.side)
+    size = picture(row.probe, quick=quick)
+    end_s, rng = size["duration_s"], np.random.default_rng([seed, 77])
+    scene = PhantomScene(**size, needle=None, injectate=None, entry_side=row.side)
     if "slide" in row.event or "sweep" in row.event:
         scene = replace(scene, hand=hand_scene(f"{row.event} of all", end_s, rng))
     changes: dict[str, dict[str, Any]] = {

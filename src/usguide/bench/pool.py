@@ -9,13 +9,15 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
+from typing import TypeVar
 
 from usguide._threads import set_opencv_threads
 from usguide._warmup import warmup
-from usguide.bench.detectors import GuideFactory
-from usguide.bench.running import Outcome, run_sequence
 from usguide.bench.sequences import Sequence
 from usguide.errors import InputError
+
+Factory = TypeVar("Factory")
+Outcome = TypeVar("Outcome")
 
 
 def default_jobs() -> int:
@@ -25,9 +27,10 @@ def default_jobs() -> int:
 
 def run_all(
     sequences: list[Sequence],
-    factories: Mapping[str, GuideFactory],
+    factories: Mapping[str, Factory],
     folder: Path,
     *,
+    work: Callable[[Sequence, Mapping[str, Factory], Path], Outcome],
     jobs: int,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:
@@ -36,10 +39,12 @@ def run_all(
     Parameters
     ----------
     sequences : list of Sequence
-    factories : mapping of str to GuideFactory
-        Picklable where `jobs` is over 1.
+    factories : mapping of str to callable
+        What is run. Picklable where `jobs` is over 1, as is `work`.
     folder : Path
         Cache of rendered sequences.
+    work : callable
+        Takes a sequence, the factories and the folder, and gives its outcome.
     jobs : int
         Processes; 1 runs here.
     stopped : callable
@@ -56,7 +61,7 @@ def run_all(
         for sequence in sequences:
             if stopped():
                 return
-            yield run_sequence(sequence, factories, folder)
+            yield work(sequence, factories, folder)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(sequences)), mp_context=context, initializer=start_worker) as workers:
@@ -64,7 +69,7 @@ def run_all(
 
         def hand_out(count: int) -> set[Future[Outcome]]:
             # No more than are worked on: what an executor has taken in advance can't be called off.
-            return {workers.submit(run_sequence, s, factories, folder) for s in itertools.islice(todo, count)}
+            return {workers.submit(work, s, factories, folder) for s in itertools.islice(todo, count)}
 
         waiting = hand_out(jobs)
         while waiting:

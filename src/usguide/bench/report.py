@@ -7,8 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from usguide.bench.injectate_running import InjectateOutcome
 from usguide.bench.page import estimate, facts, number, page, share, table
 from usguide.bench.report_bars import bars_html, subsets_html
+from usguide.bench.report_injectate import injectate_html
 from usguide.bench.running import WorstFrame
 from usguide.bench.svg import histogram, line_chart
 from usguide.bench.worst import frames_html
@@ -49,7 +51,10 @@ TAG_COLUMNS = ("recall", "precision", "false_alarm_share")
 
 
 def report_html(
-    figures: dict[str, Any], worst: Sequence[WorstFrame] = (), worst_sequences: Sequence[WorstFrame] = ()
+    figures: dict[str, Any],
+    worst: Sequence[WorstFrame] = (),
+    worst_sequences: Sequence[WorstFrame] = (),
+    injectate: Sequence[tuple[str, InjectateOutcome]] = (),
 ) -> str:
     """Return the page.
 
@@ -59,9 +64,13 @@ def report_html(
         What `bench.json` holds.
     worst, worst_sequences : sequence of WorstFrame
         Pictures that the JSON does not hold: see `BenchRun`.
+    injectate : sequence of (str, InjectateOutcome)
+        Likewise.
     """
     names = figures["detectors"]
     parts = [_head(figures), bars_html(figures["bars"]), subsets_html(figures["subsets"])]
+    if "injectate" in figures:
+        parts.append(injectate_html(figures["injectate"], injectate))
     if worst_sequences:
         note = "<p>By the share of frames that are a miss, a wrong tip or a false alarm; the worst frame of each.</p>"
         parts.append(f"<h2>Worst sequences</h2>{note}{frames_html(worst_sequences, names)}")
@@ -75,12 +84,16 @@ def report_html(
 
 
 def save_report(
-    path: Path, figures: dict[str, Any], worst: Sequence[WorstFrame], worst_sequences: Sequence[WorstFrame] = ()
+    path: Path,
+    figures: dict[str, Any],
+    worst: Sequence[WorstFrame],
+    worst_sequences: Sequence[WorstFrame] = (),
+    injectate: Sequence[tuple[str, InjectateOutcome]] = (),
 ) -> None:
     """Write the page, under a temporary name until it is complete."""
     temporary = path.with_name(f".{path.name}.part")
     try:
-        temporary.write_text(report_html(figures, worst, worst_sequences), encoding="utf-8")
+        temporary.write_text(report_html(figures, worst, worst_sequences, injectate), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -293,7 +306,8 @@ def _speed(speed: dict[str, Any]) -> str:
 
 
 def _absent(figures: dict[str, Any]) -> str:
-    found = [(n, a) for n, suite in figures["suites"].items() for a in suite["absent"]]
+    suites = figures["suites"] | ({"injectate": figures["injectate"]} if "injectate" in figures else {})
+    found = [(n, a) for n, suite in suites.items() for a in suite["absent"]]
     if not found:
         return "<h2>What is absent</h2><p>Nothing.</p>"
     items = "".join(f"<li><b>{escape(a['name'])}</b> ({escape(n)}): {escape(a['reason'])}</li>" for n, a in found)

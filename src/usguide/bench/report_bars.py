@@ -21,11 +21,15 @@ SUBSET_COLUMNS = (
     ("alarms, % of needle-free frames", "false_alarm_share", 100.0, 1),
 )
 """Label, key of the pooled scores, factor, digits."""
+NEEDLE_NOTE = (
+    "Needles and needle-free frames of the phantom and anatomy suites, unless a line says otherwise. 95 % intervals in "
+    "brackets; what is asked is asked of the figure itself."
+)
 HOLDS = {True: '<span class="good">yes</span>', False: '<span class="bad">no</span>', None: "-"}
 
 
-def bars_html(lines: Sequence[dict[str, Any]]) -> str:
-    """Return the table of `bar_lines`; nothing where none was measured."""
+def bars_html(lines: Sequence[dict[str, Any]], *, of: str = "needle", note: str = NEEDLE_NOTE) -> str:
+    """Return the table of `bar_lines`, with words on what they are asked of; nothing where none was measured."""
     if all(line["holds"] is None for line in lines):
         return ""
     rows = [
@@ -37,11 +41,8 @@ def bars_html(lines: Sequence[dict[str, Any]]) -> str:
         ]
         for line in lines
     ]
-    note = (
-        '<p class="soft">Needles and needle-free frames of the phantom and anatomy suites, unless a line says otherwise. '
-        "95 % intervals in brackets; what is asked is asked of the figure itself.</p>"
-    )
-    return "<h2>What is asked of the needle</h2>" + note + table(("", "asked", "measured", "holds"), rows)
+    head = f'<h2>What is asked of the {escape(of)}</h2><p class="soft">{escape(note)}</p>'
+    return head + table(("", "asked", "measured", "holds"), rows)
 
 
 def subsets_html(subsets: dict[str, Any]) -> str:

@@ -18,8 +18,11 @@ from usguide._warmup import warmup
 from usguide.bench.bars import bar_lines
 from usguide.bench.cache import cache_folder, cache_key, code_hash
 from usguide.bench.detectors import GuideFactory, detectors
+from usguide.bench.injectate_methods import COMPARED, METHODS
+from usguide.bench.injectate_running import InjectateOutcome, run_injectate
+from usguide.bench.injectate_scoring import INJECTATE_BARS, injectate_figures, to_look_at
 from usguide.bench.pool import default_jobs, run_all
-from usguide.bench.running import Outcome, WorstFrame
+from usguide.bench.running import Outcome, WorstFrame, run_sequence
 from usguide.bench.scoring import MOVING_TOOL, suite_figures, wrong_share
 from usguide.bench.sequences import Rendered, Split, Suite
 from usguide.bench.speed import run_speed
@@ -33,6 +36,7 @@ from usguide.settings import PipelineSettings
 SCHEMA_VERSION = 1
 WORST_OF_EACH = 4
 WORST_SEQUENCES = 10
+INJECTATE = "injectate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class BenchOptions:
 
     Parameters
     ----------
-    suite : {"all", "phantom", "anatomy", "stills", "recordings", "speed"}
+    suite : {"all", "phantom", "anatomy", "stills", "recordings", "injectate", "speed"}
     split : {"test", "tune"}
     quick : bool
     only : tuple of str
@@ -72,6 +76,8 @@ class BenchRun:
     worst_sequences: tuple[WorstFrame, ...] = ()
     """Worst first: by the share of frames that are a miss, a wrong tip or a false alarm; single pictures and moving
     tools left out."""
+    injectate: tuple[tuple[str, InjectateOutcome], ...] = ()
+    """The best, the median and the worst sequence with injectate, by our median Dice."""
 
 
 class Watcher:
@@ -125,23 +131,34 @@ def run_bench(
         suites(options.suite, split=options.split, quick=options.quick, only=options.only) if chosen is None else chosen
     )
     jobs = default_jobs() if options.jobs is None else options.jobs
+    # Injectate is scored with other methods than needles are, and has figures of its own.
+    spread_suites = [suite for suite in todo if suite.name == INJECTATE]
+    todo = tuple(suite for suite in todo if suite.name != INJECTATE)
+    fluids = [s for suite in spread_suites for s in suite.sequences]
     sequences = [s for suite in todo for s in suite.sequences]
     timed = chosen is None and not options.only and options.suite in ("speed", "all")
     outcomes: list[Outcome] = []
+    spreads: list[InjectateOutcome] = []
     speed: dict[str, Any] | None = None
     with _folder(use_cache=options.use_cache) as folder:
-        watcher.begin(len(sequences))
-        if sequences and jobs == 1:
+        watcher.begin(len(sequences) + len(fluids))
+        if (sequences or fluids) and jobs == 1:
             set_opencv_threads(1)
             warmup()
-        for outcome in run_all(sequences, factories, folder, jobs=jobs, stopped=watcher.stopped):
+        for outcome in run_all(sequences, factories, folder, work=run_sequence, jobs=jobs, stopped=watcher.stopped):
             outcomes.append(outcome)
             watcher.done(outcome.name)
+        methods = {**METHODS, **COMPARED}
+        for spread in run_all(fluids, methods, folder, work=run_injectate, jobs=jobs, stopped=watcher.stopped):
+            spreads.append(spread)
+            watcher.done(spread.name)
         if timed and not watcher.stopped():
             watcher.say("measuring speed, one thread")
             speed = run_speed(folder, quick=options.quick, stopped=watcher.stopped)
     ran = {o.name: o for o in outcomes}
-    not_done = [s.name for s in sequences if s.name not in ran]
+    spread_of = {o.name: o for o in spreads}
+    spreads = [spread_of[s.name] for s in fluids if s.name in spread_of]
+    not_done = [s.name for s in sequences if s.name not in ran] + [s.name for s in fluids if s.name not in spread_of]
     if timed and speed is None:
         not_done.append("speed")
     figures = {
@@ -180,13 +197,22 @@ def run_bench(
         "biopsy": biopsy_figures(ordered, ours),
         "tool": tool_figures(ordered, ours),
     }
+    if spread_suites:
+        spread_figures = injectate_figures(spreads) | {
+            "absent": [{"name": a.name, "reason": a.reason} for suite in spread_suites for a in suite.absent],
+            "frames_digest": {s.name: _digest(s.content) for s in fluids},
+        }
+        spread_figures["bars"] = to_plain(bar_lines({INJECTATE: spread_figures}, INJECTATE_BARS))
+        figures[INJECTATE] = spread_figures
     worst = sorted(
         (o for o in ordered if o.worst is not None and o.frames > 1 and o.tags.get("needle") != MOVING_TOOL),
         key=lambda o: (-wrong_share(o, ours), o.name),
     )[:WORST_SEQUENCES]
     figures["bars"] = to_plain(bar_lines(figures))
     figures["worst_sequences"] = [{"name": o.name, "wrong_share": wrong_share(o, ours)} for o in worst]
-    return BenchRun(figures, _worst(outcomes), tuple(o.worst for o in worst if o.worst is not None))
+    return BenchRun(
+        figures, _worst(outcomes), tuple(o.worst for o in worst if o.worst is not None), to_look_at(spreads)
+    )
 
 
 def _digest(content: Any) -> str | None:

@@ -113,6 +113,8 @@ class Sequence:
     content : Rendered or Recorded
     tags : mapping of str to str
         Factor to level, such as ``probe: linear``.
+    marked_s : float, optional
+        When the plunger moves, for who is told.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Sequence:
     prior: InsertionPrior
     content: Rendered | Recorded
     tags: Mapping[str, str] = field(default_factory=dict)
+    marked_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from usguide.bench.anatomy_suite import anatomy_suite
+from usguide.bench.injectate_suite import injectate_suite
 from usguide.bench.phantom_suite import phantom_suite
 from usguide.bench.recordings_suite import recordings_suite
 from usguide.bench.sequences import Split, Suite, matches
@@ -17,6 +18,7 @@ SUITES: dict[str, Callable[..., Suite]] = {
     "anatomy": anatomy_suite,
     "stills": stills_suite,
     "recordings": recordings_suite,
+    "injectate": injectate_suite,
 }
 NAMES = (*SUITES, "speed", "all")
 
@@ -28,7 +30,7 @@ def suites(
 
     Parameters
     ----------
-    name : {"phantom", "anatomy", "stills", "recordings", "speed", "all"}
+    name : {"phantom", "anatomy", "stills", "recordings", "injectate", "speed", "all"}
     split : {"test", "tune"}
         Use ``"tune"`` while you choose settings, and report ``"test"``.
     quick : bool

@@ -8,18 +8,43 @@ from typing import Annotated, Literal
 import typer
 
 from usguide import __version__
+from usguide.cli.options import (
+    GUIDE_FORM,
+    NOTICE,
+    Angle,
+    AsJson,
+    Depth,
+    Entry,
+    Guide,
+    InjectionAt,
+    Inputs,
+    KeepOut,
+    LockAngle,
+    Masks,
+    MaxFrames,
+    NoVideo,
+    Preset,
+    Quiet,
+    Rate,
+    Roi,
+    Scale,
+    Spacing,
+    TargetAt,
+    Threads,
+    TwoPoints,
+)
 from usguide.cli.parsing import (
     one_spacing,
-    parse_circles,
     parse_numbers,
+    parse_outlines,
     parse_range,
     parse_region,
     parse_seed,
     parse_spacing,
+    parse_target,
     parse_two_points,
 )
-
-NOTICE = "Research use only: not a medical device."
+from usguide.cli.spread import spread
 
 app = typer.Typer(
     name="usguide",
@@ -30,51 +55,6 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Spacing = Annotated[
-    str | None, typer.Option("--spacing-mm", metavar="S|AX,LAT", help="mm per px; or axial and lateral, as 0.05,0.08")
-]
-Depth = Annotated[
-    float | None, typer.Option("--depth-mm", metavar="D", help="height of the region in mm, in place of the spacing")
-]
-Roi = Annotated[
-    str | None,
-    typer.Option("--roi", metavar="X,Y,W,H|auto", help="the ultrasound image within each frame, in px; or find it"),
-]
-TwoPoints = Annotated[
-    str | None,
-    typer.Option(
-        "--two-points",
-        metavar="X1,Y1:X2,Y2=MM",
-        help="spacing from two points in px, as ticks of a ruler, and their distance; pixels are taken for square",
-    ),
-]
-Rate = Annotated[float | None, typer.Option("--frame-rate", metavar="HZ", help="replaces the recording's own times")]
-Scale = Annotated[float | None, typer.Option("--full-scale", metavar="V", help="white, for floating-point pixels")]
-LockAngle = Annotated[
-    float | None,
-    typer.Option("--lock-angle", metavar="DEG", help="insertion angle that is known, give or take 2 degrees"),
-]
-Guide = Annotated[
-    str | None,
-    typer.Option(
-        "--guide",
-        metavar="X,Z,DEG",
-        help="needle guide's line: where it comes into the picture, in mm, and its angle; with --entry left or right."
-        " Only what lies within 3 mm and 3 degrees of it is a needle",
-    ),
-]
-GUIDE_FORM = "X,Z,DEG, in mm and degrees, as 0,6,30"
-Preset = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--preset",
-        metavar="NAME|FILE",
-        help="preset, see 'usguide presets', or a TOML file; repeatable: a later one replaces what an earlier one says,"
-        " and the other options replace both",
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")]
 
 datasets_app = typer.Typer(
     name="datasets",
@@ -94,8 +74,6 @@ presets_app = typer.Typer(
     "usguide track scan.dcm --preset curvilinear --preset mine.toml --entry left --out out",
 )
 app.add_typer(presets_app)
-
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON on stdout and nothing else")]
 
 
 def _version(show: bool) -> None:
@@ -124,26 +102,14 @@ def _usguide(
     f"{NOTICE}"
 )
 def track(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...",
-            help="video, DICOM, .mha/.nrrd sequence, folder, glob or list of pictures, .npy/.npz, camera:N, phantom:NAME",
-            show_default=False,
-        ),
-    ],
+    inputs: Inputs,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="folder for the results")],
     spacing: Spacing = None,
     depth_mm: Depth = None,
     two_points: TwoPoints = None,
     roi: Roi = None,
-    entry: Annotated[
-        Literal["left", "right", "top", "any"] | None, typer.Option("--entry", help="edge where the shaft comes in")
-    ] = None,
-    angle: Annotated[
-        str | None,
-        typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
-    ] = None,
+    entry: Entry = None,
+    angle: Angle = None,
     lock_angle: LockAngle = None,
     guide: Guide = None,
     preset: Preset = None,
@@ -158,23 +124,30 @@ def track(
         typer.Option("--seed-at-s", metavar="T", help="time of the seed in s; by default the first frame"),
     ] = None,
     stills: Annotated[bool, typer.Option("--stills", help="unrelated pictures, whose sizes may differ")] = False,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="X,Z", help="point to guide to, lateral and axial mm")
+    target: TargetAt = None,
+    keep_out: KeepOut = None,
+    injectate: Annotated[
+        bool | None,
+        typer.Option(
+            "--injectate/--no-injectate",
+            help="measure the injectate as well; by default with --injection-at-s or --masks only",
+        ),
     ] = None,
+    injection_at_s: InjectionAt = None,
+    masks: Masks = False,
     frame_rate: Rate = None,
     full_scale: Scale = None,
-    max_frames: Annotated[
-        int | None, typer.Option("--max-frames", metavar="N", min=1, help="stop after N frames")
-    ] = None,
-    threads: Annotated[int, typer.Option("--threads", metavar="N", min=1, help="threads for OpenCV")] = 1,
-    no_video: Annotated[bool, typer.Option("--no-video", help="write no overlay")] = False,
+    max_frames: MaxFrames = None,
+    threads: Threads = 1,
+    no_video: NoVideo = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Track the needle: results.jsonl, results.csv, overlay.mp4 and summary.json go into DIR.
+    """Track the needle: results.jsonl, results.csv, overlay.mp4, summary.json, with injectate spread.png go into DIR.
 
     Exit codes: 0 complete, 1 stopped by an error midway (what is valid is kept), 2 bad input, 130 interrupted (kept).
     """
+    from usguide.cli.spreading import SpreadAsked  # noqa: PLC0415
     from usguide.cli.track import TrackOptions, run_track  # noqa: PLC0415
 
     options = TrackOptions(
@@ -191,7 +164,13 @@ def track(
         seed=parse_seed(seed),
         seed_at_s=seed_at_s,
         stills=stills,
-        target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
+        target_mm=parse_target(target),
+        spread=SpreadAsked(
+            on=injectate if injectate is not None else masks or injection_at_s is not None,
+            keep_out=parse_outlines(keep_out, "--keep-out"),
+            injection_at_s=injection_at_s,
+            masks=masks,
+        ),
         frame_rate_hz=frame_rate,
         full_scale=full_scale,
         max_frames=max_frames,
@@ -203,6 +182,14 @@ def track(
     code = run_track(options)
     if code:
         raise typer.Exit(code)
+
+
+app.command(
+    epilog="Examples:\n\n"
+    "usguide spread phantom:inplane-fascia --entry left --angle 15:60 --from 2.4 --target 25,22.3,3 --out out\n\n"
+    "usguide spread scan.mp4 --depth-mm 40 --from 12.5 --seed 22,25 --out out\n\n"
+    f"{NOTICE}"
+)(spread)
 
 
 @app.command(
@@ -232,19 +219,16 @@ def live(
     depth_mm: Depth = None,
     two_points: TwoPoints = None,
     roi: Roi = None,
-    entry: Annotated[
-        Literal["left", "right", "top", "any"] | None, typer.Option("--entry", help="edge where the shaft comes in")
-    ] = None,
-    angle: Annotated[
-        str | None,
-        typer.Option("--angle", metavar="LO:HI", help="insertion angles in degrees; negative where the shaft rises"),
-    ] = None,
+    entry: Entry = None,
+    angle: Angle = None,
     lock_angle: LockAngle = None,
     guide: Guide = None,
     preset: Preset = None,
-    target: Annotated[
-        str | None, typer.Option("--target", metavar="X,Z", help="point to guide to, lateral and axial mm")
-    ] = None,
+    target: TargetAt = None,
+    keep_out: KeepOut = None,
+    injectate: Annotated[
+        bool, typer.Option("--injectate/--no-injectate", help="measure the injectate as well, or save its time")
+    ] = True,
     igtl_out: Annotated[
         int | None,
         typer.Option(
@@ -267,12 +251,6 @@ def live(
             help="address to serve the page at; with 0.0.0.0 other machines reach it, by an address with a token",
         ),
     ] = "127.0.0.1",
-    keep_out: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--keep-out", metavar="X,Z,R", help="circle in mm that the view marks as to be avoided; repeatable"
-        ),
-    ] = None,
     full_scale: Scale = None,
     max_frames: Annotated[
         int | None, typer.Option("--max-frames", metavar="N", min=1, help="stop once N frames were processed")
@@ -284,7 +262,7 @@ def live(
     late_after: Annotated[
         float, typer.Option("--late-after", metavar="S", min=0.001, help="a result whose frame is older is LATE")
     ] = 0.25,
-    threads: Annotated[int, typer.Option("--threads", metavar="N", min=1, help="threads for OpenCV")] = 1,
+    threads: Threads = 1,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -308,11 +286,12 @@ def live(
         lock_angle_deg=lock_angle,
         guide=parse_numbers(guide, 3, "--guide", GUIDE_FORM),
         presets=tuple(preset or ()),
-        target_mm=parse_numbers(target, 2, "--target", "X,Z in mm"),
+        target_mm=parse_target(target),
         igtl_port=igtl_out,
         view_port=view_port if view else None,
         view_host=view_host,
-        keep_out=parse_circles(keep_out, "--keep-out"),
+        keep_out=parse_outlines(keep_out, "--keep-out"),
+        injectate=injectate,
         full_scale=full_scale,
         max_frames=max_frames,
         duration_s=duration,
@@ -468,7 +447,7 @@ def export(
 )
 def bench(
     suite: Annotated[
-        Literal["all", "phantom", "anatomy", "stills", "recordings", "speed"],
+        Literal["all", "phantom", "anatomy", "stills", "recordings", "injectate", "speed"],
         typer.Option("--suite", help="what to run"),
     ] = "all",
     quick: Annotated[bool, typer.Option("--quick", help="a few short sequences of each: does it work?")] = False,

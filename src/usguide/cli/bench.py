@@ -23,6 +23,7 @@ from usguide.bench import (
     save_report,
     suites,
 )
+from usguide.bench.report_injectate import save_strips
 from usguide.bench.sequences import Split
 from usguide.bench.worst import save_sheet
 from usguide.cli import INTERRUPTED
@@ -79,7 +80,9 @@ def run(options: BenchOptions, out: Path, *, quiet: bool) -> int:
                 done = run_bench(options, watcher=watcher)
             stop.ignore()
             save_figures(out / "bench.json", done.figures)
-            save_report(out / "report.html", done.figures, done.worst, done.worst_sequences)
+            save_report(out / "report.html", done.figures, done.worst, done.worst_sequences, done.injectate)
+            if done.injectate:
+                save_strips(out / "injectate.png", done.injectate)
             if done.worst_sequences:
                 save_sheet(out / "worst.png", done.worst_sequences)
         if not quiet:
@@ -100,19 +103,24 @@ def _print(done: BenchRun, out: Path) -> None:
             f = figures["needle"]
             shares = [_cell(f[k], 100, 0) for k in ("recall", "precision", "false_alarm_share")]
             table.add_row(name, detector, *shares, _cell(f["tip_error_median_mm"], 1, 2))
-    shown.print(table)
+    if table.rows:
+        shown.print(table)
     if any(line["holds"] is not None for line in done.figures["bars"]):
-        _print_bars(done.figures["bars"], shown)
-    absent = [a["name"] for suite in done.figures["suites"].values() for a in suite["absent"]]
+        _print_bars(done.figures["bars"], "needle", shown)
+    spread = done.figures.get("injectate", {"bars": [], "absent": []})
+    if any(line["holds"] is not None for line in spread["bars"]):
+        _print_bars(spread["bars"], "injectate", shown)
+    absent = [a["name"] for suite in (*done.figures["suites"].values(), spread) for a in suite["absent"]]
     if absent:
         shown.print(f"Absent ({len(absent)}, reasons in the report): {', '.join(absent)}", soft_wrap=True)
-    for file in ("bench.json", "report.html", *(["worst.png"] if done.worst_sequences else [])):
+    written = (["worst.png"] if done.worst_sequences else []) + (["injectate.png"] if done.injectate else [])
+    for file in ("bench.json", "report.html", *written):
         shown.print(f"  {out / file}", soft_wrap=True)
     shown.print(done.figures["notice"] + ".")
 
 
-def _print_bars(lines: list[dict[str, Any]], shown: Console) -> None:
-    table = Table(title="What is asked of the needle", title_justify="left")
+def _print_bars(lines: list[dict[str, Any]], of: str, shown: Console) -> None:
+    table = Table(title=f"What is asked of the {of}", title_justify="left")
     for name in ("", "score", "asked", "measured", "holds"):
         table.add_column(name, justify="right" if name == "measured" else "left")
     for line in lines:

@@ -1,4 +1,4 @@
-"""Two clicks in the picture: on its ruler, for the spacing, or on the needle, to seed the track."""
+"""Clicks in the picture: on its ruler, for the spacing; on the needle, to seed the track; where fluid comes out."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ def click_spacing(frame: Frame, distance_mm: float) -> tuple[float, float]:
     InputError
         No display, no two clicks, or clicks too close together.
     """
-    first, second = two_clicks(
+    first, second = clicks_on(
         frame,
+        2,
         "Click two points of known distance; Esc gives up",
         "--click",
         "use --depth-mm, or --two-points X1,Y1:X2,Y2=MM",
@@ -41,12 +42,26 @@ def click_needle(frame: Frame) -> tuple[Click, Click]:
     InputError
         No display, or no two clicks.
     """
-    clicks = two_clicks(frame, "Click where the needle enters, then its tip; Esc gives up", *SEED_BY_HAND)
+    clicks = clicks_on(frame, 2, "Click where the needle enters, then its tip; Esc gives up", *SEED_BY_HAND)
     (ex, ez), (x, z) = frame.geometry.to_mm(clicks).tolist()
     return (ex, ez), (x, z)
 
 
+def click_point(frame: Frame) -> Click:
+    """Show a frame, wait for a click where fluid comes out; return it in mm.
+
+    Raises
+    ------
+    InputError
+        No display, or no click.
+    """
+    clicks = clicks_on(frame, 1, "Click where the fluid comes out; Esc gives up", *FLUID_BY_HAND)
+    x, z = frame.geometry.to_mm(clicks[0]).tolist()
+    return x, z
+
+
 SEED_BY_HAND = "--seed click", "state the points: --seed EX,EZ:TX,TZ in mm"
+FLUID_BY_HAND = "--seed click", "state the point: --seed X,Z in mm"
 """The option, and what to do where clicking is impossible."""
 
 
@@ -56,20 +71,20 @@ def check_display(option: str, instead: str) -> None:
         raise InputError(f"{option}: expected a display, got none; {instead}")
 
 
-def two_clicks(frame: Frame, title: str, option: str, instead: str) -> tuple[Click, Click]:
-    """Show a frame and wait for two clicks; return them in px.
+def clicks_on(frame: Frame, count: int, title: str, option: str, instead: str) -> list[Click]:
+    """Show a frame and wait for `count` clicks; return them in px.
 
     Raises
     ------
     InputError
-        No display, or no two clicks; it names `option` and says what to do `instead`.
+        No display, or fewer clicks; it names `option` and says what to do `instead`.
     """
     check_display(option, instead)
     picture = to_bgr(frame.pixels, frame.full_scale, frame.shape)
     clicks: list[Click] = []
 
     def clicked(event: int, x: int, y: int, *_: object) -> None:
-        if event == cv2.EVENT_LBUTTONDOWN and len(clicks) < 2:
+        if event == cv2.EVENT_LBUTTONDOWN and len(clicks) < count:
             clicks.append((float(x), float(y)))
             cv2.drawMarker(picture, (x, y), YELLOW, cv2.MARKER_CROSS, 15, 1)
 
@@ -77,13 +92,13 @@ def two_clicks(frame: Frame, title: str, option: str, instead: str) -> tuple[Cli
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         cv2.setMouseCallback(title, clicked)
         escape = 27
-        while len(clicks) < 2 and cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1:
+        while len(clicks) < count and cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1:
             cv2.imshow(title, picture)
             if cv2.waitKey(30) == escape:
                 break
         cv2.destroyAllWindows()
     except cv2.error:
         raise InputError(f"{option}: expected an OpenCV with windows, got one without; {instead}") from None
-    if len(clicks) < 2:
-        raise InputError(f"{option}: expected two clicks, got {len(clicks)}; {instead}")
-    return clicks[0], clicks[1]
+    if len(clicks) < count:
+        raise InputError(f"{option}: expected {count} click{'s' * (count > 1)}, got {len(clicks)}; {instead}")
+    return clicks

@@ -78,6 +78,10 @@ def print_report(summary: dict[str, Any], paths: list[Path]) -> None:
         table.add_row("note", note)
     if latency := summary["latency_ms"].get("total"):
         table.add_row("latency", "median {p50:.1f} ms, p95 {p95:.1f} ms, max {max:.1f} ms a frame".format(**latency))
+    if fluid := summary["injectate"]:
+        table.add_row("injectate", _spread_words(fluid))
+        for warning, frames in fluid["warnings"].items():
+            table.add_row("warning", f"{warning}, in {frames} frames (see results.jsonl)")
     if not summary["complete"]:
         table.add_row("ended", str(summary["ended"]))
     out.print(table)
@@ -86,6 +90,20 @@ def print_report(summary: dict[str, Any], paths: list[Path]) -> None:
     for path in paths:
         out.print(f"  {path}", soft_wrap=True)
     out.print(summary["notice"] + ".")
+
+
+def _spread_words(fluid: dict[str, Any]) -> str:
+    last = fluid["last"]
+    if fluid["onset_s"] is None:
+        return "none seen"
+    words = [f"from {fluid['onset_s']:.2f} s on, at the end {last['area_mm2']:.1f} mm2"]
+    if last["area_sigma_mm2"] is not None:
+        words[0] += f" +- {last['area_sigma_mm2']:.1f}"
+    if last["extent_mm"] is not None:
+        words.append("{:.1f} x {:.1f} mm".format(*last["extent_mm"]))
+    if last["ring_deg"] is not None:
+        words.append(f"{last['ring_deg']:.0f} degrees around the target")
+    return ", ".join(words)
 
 
 def _score_table(scores: dict[str, Any]) -> Table:

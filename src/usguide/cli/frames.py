@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from usguide.cli.console import FrameCounter
 from usguide.cli.interrupt import StopRequest
 from usguide.cli.seeding import Seeding
+from usguide.cli.spreading import FluidSeeding
 from usguide.errors import InvalidFrameError
 from usguide.io import Source
 from usguide.io.sinks import RunSummary, Sink
@@ -26,15 +29,20 @@ def run_frames(
     *,
     stills: bool = False,
     max_frames: int | None = None,
-    seeding: Seeding | None = None,
+    seeding: Seeding | FluidSeeding | None = None,
+    first_s: float = -math.inf,
 ) -> None:
-    """Take every frame to a result and every result to the sinks, until the end or a wish to stop.
+    """Take every frame from `first_s` on to a result and every result to the sinks, until the end or a wish to stop.
 
     A frame that the pipeline refuses gets a result that says so, and the run goes on.
     """
     state = TrackState.SEARCHING
     last_shape = None
     for frame in source:
+        if frame.timestamp_s < first_s:
+            if stop.asked:
+                return
+            continue
         if seeding is not None:
             seeding.look(frame, pipeline)
         try:

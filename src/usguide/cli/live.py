@@ -6,14 +6,12 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -26,7 +24,9 @@ from usguide.cli.console import console, silence_opencv
 from usguide.cli.interrupt import StopRequest
 from usguide.cli.memory import RegionOption
 from usguide.cli.needle import pipeline_and_guide
+from usguide.cli.spreading import OutlineOption, outlines_of, target_arguments
 from usguide.draw import RESEARCH_LINE
+from usguide.draw.spread import warning_words
 from usguide.live import EngineStatus, LiveEngine, LiveSink, Recorder, open_live_source
 from usguide.live.counting import plain_status
 from usguide.live.igtl import IgtlServer, IgtlSink
@@ -52,11 +52,12 @@ class LiveOptions:
     lock_angle_deg: float | None
     guide: tuple[float, ...] | None
     presets: tuple[str, ...]
-    target_mm: tuple[float, ...] | None
+    target_mm: OutlineOption | None
     igtl_port: int | None
     view_port: int | None
     view_host: str
-    keep_out: tuple[tuple[float, ...], ...]
+    keep_out: Mapping[str, OutlineOption]
+    injectate: bool
     full_scale: float | None
     max_frames: int | None
     duration_s: float | None
@@ -81,6 +82,7 @@ def run_live(options: LiveOptions) -> int:
         angle_deg=options.angle_deg,
         lock_angle_deg=options.lock_angle_deg,
         guide=options.guide,
+        injectate=options.injectate,
     )
     set_opencv_threads(options.threads)
     silence_opencv()
@@ -94,7 +96,7 @@ def run_live(options: LiveOptions) -> int:
     try:
         if options.source.startswith("camera:"):
             source.open()  # a stream may begin later; a camera that is not there is a mistake, told at once
-        warmup()
+        warmup(injectate=options.injectate)
         with ExitStack() as undo:
             igtl, view = _igtl_out(options, undo), _view(options, undo)
             recorder = None if options.record is None else Recorder(options.record, pipeline, source.name, guide=guide)
@@ -130,17 +132,10 @@ def _view(options: LiveOptions, undo: ExitStack) -> ViewServer | None:
     """Listen for browsers; `undo` closes the port again."""
     if options.view_port is None:
         return None
-    outlines = {f"{k + 1}": circle(x, z, radius) for k, (x, z, radius) in enumerate(options.keep_out)}
-    view = ViewServer(options.view_port, host=options.view_host, keep_out_mm=outlines)
+    view = ViewServer(options.view_port, host=options.view_host, keep_out_mm=outlines_of(options.keep_out))
     undo.callback(view.close)
     _tell(options, f"view at {view.address}")
     return view
-
-
-def circle(x_mm: float, z_mm: float, radius_mm: float) -> NDArray[np.float64]:
-    """Return the outline of a circle, shape (48, 2)."""
-    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    return np.stack([x_mm + radius_mm * np.cos(turn), z_mm + radius_mm * np.sin(turn)], axis=-1)
 
 
 def _tell(options: LiveOptions, text: str) -> None:
@@ -150,7 +145,9 @@ def _tell(options: LiveOptions, text: str) -> None:
 
 def _run(engine: LiveEngine, pipeline: GuidancePipeline, recorder: Recorder | None, options: LiveOptions) -> int:
     if options.target_mm is not None:
-        engine.set_target(options.target_mm)
+        engine.set_target(**target_arguments(options.target_mm))
+    if options.keep_out:
+        engine.set_keep_out(outlines_of(options.keep_out))
     with StopRequest() as stop:
         try:
             with engine, _status_line(engine, quiet=options.quiet) as show:
@@ -307,6 +304,11 @@ def _needle_words(result: GuidanceResult) -> list[str]:
         words.append(f"tip {x:.1f}, {z:.1f} mm")
     if target is not None and target.distance_mm is not None:
         words.append(f"target {target.distance_mm:.1f} mm")
+    fluid = result.injectate
+    if fluid is not None and fluid.area_mm2 > 0:
+        words.append(f"injectate {fluid.area_mm2:.1f} mm2")
+    if fluid is not None:
+        words += [warning_words(w) for w in fluid.warnings]
     return words
 
 

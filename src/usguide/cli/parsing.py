@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 from usguide.errors import InputError
@@ -24,13 +25,36 @@ def parse_numbers(text: str | None, count: int, option: str, form: str) -> tuple
     return values
 
 
-def parse_circles(texts: list[str] | None, option: str) -> tuple[tuple[float, ...], ...]:
-    """Parse each ``X,Z,R``, the radius above 0."""
-    circles = [parse_numbers(text, 3, option, "X,Z,R in mm, as 20,15,4") for text in texts or ()]
-    for circle in circles:
-        if circle is not None and circle[2] <= 0:
+def parse_outlines(texts: list[str] | None, option: str) -> dict[str, tuple[float, ...] | Path]:
+    """Parse each ``[NAME=]X,Z,R``, the radius above 0, or ``[NAME=]FILE.json``; without names they are numbered from 1."""
+    found: dict[str, tuple[float, ...] | Path] = {}
+    for number, text in enumerate(texts or (), start=1):
+        before, equals, after = text.rpartition("=")
+        name = before.strip() if equals else str(number)
+        if not name or name in found:
+            raise InputError(f"{option}: expected a name of its own for each outline, got {name!r} in {text!r}")
+        if after.endswith(".json"):
+            found[name] = Path(after)
+            continue
+        form = "[NAME=]X,Z,R in mm, as 20,15,4 or vessel=20,15,4, or an outline's FILE.json"
+        circle = parse_numbers(after, 3, option, form) or ()
+        if circle[2] <= 0:
             raise InputError(f"{option}: expected a radius above 0, got {circle[2]:g}")
-    return tuple(c for c in circles if c is not None)
+        found[name] = circle
+    return found
+
+
+def parse_target(text: str | None) -> tuple[float, ...] | Path | None:
+    """Parse ``X,Z`` or ``X,Z,R``, the radius above 0, or ``FILE.json``."""
+    if text is None:
+        return None
+    if text.endswith(".json"):
+        return Path(text)
+    form = "X,Z in mm, X,Z,R with a radius, or an outline's FILE.json"
+    target = parse_numbers(text, 3 if text.count(",") > 1 else 2, "--target", form)
+    if target is not None and len(target) == 3 and target[2] <= 0:
+        raise InputError(f"--target: expected a radius above 0, got {target[2]:g}")
+    return target
 
 
 def parse_spacing(text: str | None) -> tuple[float, float] | None:
@@ -115,6 +139,14 @@ def parse_seed(text: str | None) -> tuple[tuple[float, float], tuple[float, floa
         raise InputError(f"--seed: expected {form}, two different points, got {text!r}")
     (ex, ez), (x, z) = points
     return (ex, ez), (x, z)
+
+
+def parse_fluid_seed(text: str | None) -> tuple[float, float] | Literal["click"] | None:
+    """Parse ``X,Z``, where fluid comes out in mm, or ``click``."""
+    if text == "click":
+        return "click"
+    point = parse_numbers(text, 2, "--seed", "X,Z in mm, as 22,25, or click")
+    return None if point is None else (point[0], point[1])
 
 
 def parse_range(text: str | None, option: str) -> tuple[float, float] | None:

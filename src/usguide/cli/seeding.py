@@ -15,6 +15,19 @@ SeedOption = tuple[tuple[float, float], tuple[float, float]] | Literal["click"]
 """Entry and tip in mm, or to be clicked."""
 
 
+def check_inside(info: SourceInfo, point_mm: tuple[float, float], option: str, what: str) -> None:
+    """Raise `InputError` where a point lies outside the picture: px were given, or another recording is meant."""
+    if info.geometry is None or info.shape is None:
+        return
+    x, y, w, h = info.region or (0, 0, info.shape[1], info.shape[0])
+    (left, top), (right, bottom) = info.geometry.to_mm([(x - 0.5, y - 0.5), (x + w - 0.5, y + h - 0.5)]).tolist()
+    if not (left <= point_mm[0] <= right and top <= point_mm[1] <= bottom):
+        raise InputError(
+            f"{option}: expected a {what} inside the picture, lateral {left:.1f} to {right:.1f} mm and axial {top:.1f} "
+            f"to {bottom:.1f} mm, got {point_mm[0]:g},{point_mm[1]:g}; points are in mm, not px"
+        )
+
+
 class Seeding:
     """Seeds a pipeline once, at the first frame that is not before a time.
 
@@ -34,17 +47,8 @@ class Seeding:
         """Refuse what can't work before anything is run: a tip outside the picture, or clicks without a display."""
         if self._seed == "click":
             check_display(*SEED_BY_HAND)
-        elif info.geometry is not None and info.shape is not None:
-            x, y, w, h = info.region or (0, 0, info.shape[1], info.shape[0])
-            (left, top), (right, bottom) = info.geometry.to_mm(
-                [(x - 0.5, y - 0.5), (x + w - 0.5, y + h - 0.5)]
-            ).tolist()
-            tip = self._seed[1]
-            if not (left <= tip[0] <= right and top <= tip[1] <= bottom):
-                raise InputError(
-                    f"--seed: expected a tip inside the picture, lateral {left:.1f} to {right:.1f} mm and axial {top:.1f} "
-                    f"to {bottom:.1f} mm, got {tip[0]:g},{tip[1]:g}; points are in mm, not px"
-                )
+        else:
+            check_inside(info, self._seed[1], "--seed", "tip")
 
     def look(self, frame: Frame, pipeline: GuidancePipeline) -> None:
         """Seed the pipeline, if this is the frame; call it before the pipeline's step."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,23 @@ from usguide.cli.interrupt import StopRequest
 from usguide.cli.memory import RegionOption, open_remembered, suggest_region
 from usguide.cli.needle import pipeline_for
 from usguide.cli.seeding import Seeding, SeedOption
+from usguide.cli.spreading import FluidSeeding, OutlineOption, SpreadAsked, tell_pipeline
 from usguide.errors import FormatError, InputError, UsguideError
 from usguide.io import Source
 from usguide.io.pictures import natural_key
-from usguide.io.sinks import CsvSink, JsonlSink, OverlayPictures, OverlayVideo, RunFolder, RunSummary, Sink
+from usguide.io.sinks import (
+    CsvSink,
+    JsonlSink,
+    MaskFiles,
+    OverlayPictures,
+    OverlayVideo,
+    RunFolder,
+    RunSummary,
+    Sink,
+    SpreadPlot,
+)
 from usguide.io.sinks.folder import FILES, PICTURES
+from usguide.io.sinks.spread import PLOT
 from usguide.io.source import ASSUMED_RATE_HZ
 from usguide.pipeline import GuidancePipeline
 from usguide.types import EntrySide
@@ -43,7 +56,8 @@ class TrackOptions:
     seed: SeedOption | None
     seed_at_s: float | None
     stills: bool
-    target_mm: tuple[float, ...] | None
+    target_mm: OutlineOption | None
+    spread: SpreadAsked | None
     frame_rate_hz: float | None
     full_scale: float | None
     max_frames: int | None
@@ -61,14 +75,17 @@ def run_track(options: TrackOptions) -> int:
     UsguideError
         The input or an option is wrong, and nothing was written.
     """
+    spread = options.spread or SpreadAsked()
     pipeline = pipeline_for(
+        injectate=spread.on,
+        elevational_width_mm=spread.elevational_width_mm,
         presets=options.presets or (),
         entry=options.entry,
         angle_deg=options.angle_deg,
         lock_angle_deg=options.lock_angle_deg,
         guide=options.guide,
     )
-    pipeline.set_target(options.target_mm)
+    tell_pipeline(pipeline, spread, options.target_mm)
     seeding = _seeding(options)
     _check_inputs_survive(options)
     set_opencv_threads(options.threads)
@@ -88,13 +105,17 @@ def run_track(options: TrackOptions) -> int:
             suggest_region(source, inputs, full_scale=options.full_scale, stills=options.stills)
         if seeding is not None:
             seeding.check(source.info)
-        warmup()  # after all that can be wrong: a mistake is told at once
+        warmup(injectate=spread.on)  # after all that can be wrong: a mistake is told at once
         with StopRequest() as stop:
             return _run_and_report(source, pipeline, options, seeding, stop)
 
 
 def _run_and_report(
-    source: Source, pipeline: GuidancePipeline, options: TrackOptions, seeding: Seeding | None, stop: StopRequest
+    source: Source,
+    pipeline: GuidancePipeline,
+    options: TrackOptions,
+    seeding: Seeding | FluidSeeding | None,
+    stop: StopRequest,
 ) -> int:
     summary = RunSummary(source, pipeline.settings, pipeline.prior, threads=options.threads)
     folder = RunFolder(options.out)
@@ -140,7 +161,9 @@ def _check_inputs_survive(options: TrackOptions) -> None:
             raise InputError(f"--out: {name} would be overwritten by this run's own; choose another folder")
 
 
-def _seeding(options: TrackOptions) -> Seeding | None:
+def _seeding(options: TrackOptions) -> Seeding | FluidSeeding | None:
+    if options.spread is not None and options.spread.seed is not None:
+        return FluidSeeding(options.spread)
     if options.seed is None:
         if options.seed_at_s is not None:
             raise InputError("--seed-at-s: expected --seed with it, got none; add --seed EX,EZ:TX,TZ or --seed click")
@@ -156,7 +179,7 @@ def _process(
     summary: RunSummary,
     work: Path,
     options: TrackOptions,
-    seeding: Seeding | None,
+    seeding: Seeding | FluidSeeding | None,
     stop: StopRequest,
 ) -> tuple[str, Exception | None]:
     """Run the frames; return how it ended, and an error that only a bug explains. The files are valid afterwards."""
@@ -175,9 +198,10 @@ def _process(
                 stills=options.stills,
                 max_frames=options.max_frames,
                 seeding=seeding,
+                first_s=options.spread.first_s if options.spread is not None else -math.inf,
             )
         if seeding is not None and not seeding.done:
-            summary.event(summary.frames - 1, "--seed-at-s is after the last frame: no track was seeded")
+            summary.event(summary.frames - 1, "the seed's time is after the last frame: nothing was seeded")
         if stop.asked:
             ended = "interrupted"
     except KeyboardInterrupt:
@@ -205,6 +229,10 @@ def _open_sinks(sinks: list[Sink], source: Source, work: Path, options: TrackOpt
     """Add one sink after the other, so that those which are open get closed whatever happens."""
     sinks.append(JsonlSink(work / "results.jsonl"))
     sinks.append(CsvSink(work / "results.csv"))
+    if options.spread is not None and options.spread.on and not options.stills:
+        sinks.append(SpreadPlot(work / PLOT, source.info.name))
+        if options.spread.masks:
+            sinks.append(MaskFiles(work))
     if options.video:
         video = OverlayVideo(
             work / "overlay.mp4", source.info.frame_rate_hz or (1.0 if options.stills else ASSUMED_RATE_HZ)

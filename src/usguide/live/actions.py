@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from usguide._validation import validate_number, validate_point
+from usguide._validation import validate_number, validate_outline, validate_point
 from usguide.errors import InputError
 from usguide.pipeline import GuidancePipeline
+from usguide.types import Target
 
-ActionName = Literal["set_target", "seed", "reset", "mark_injection"]
+ActionName = Literal["set_target", "set_keep_out", "seed", "reset", "mark_injection"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Action:
 
     Parameters
     ----------
-    name : {"set_target", "seed", "reset", "mark_injection"}
+    name : {"set_target", "set_keep_out", "seed", "reset", "mark_injection"}
     arguments : mapping
         Those of `GuidancePipeline`'s method of that name.
     """
@@ -46,11 +47,23 @@ class Action:
         getattr(pipeline, self.name)(**self.arguments)
 
 
-def set_target(target_mm: ArrayLike | None) -> Action:
-    """Check and keep a target (lateral, axial) in mm; None removes it."""
-    return Action(
-        "set_target", {"target_mm": None if target_mm is None else validate_point(target_mm, name="target_mm")}
-    )
+def set_target(
+    target_mm: ArrayLike | None = None, *, radius_mm: float | None = None, outline_mm: ArrayLike | None = None
+) -> Action:
+    """Check and keep a target, as `GuidancePipeline.set_target` takes it; nothing removes it."""
+    target = Target.of(target_mm, radius_mm=radius_mm, outline_mm=outline_mm)
+    known: dict[str, Any] = {"target_mm": None if target is None else target.position_mm}
+    if radius_mm is not None:
+        known["radius_mm"] = float(radius_mm)
+    elif target is not None and target.outline_mm is not None:
+        known["outline_mm"] = target.outline_mm
+    return Action("set_target", known)
+
+
+def set_keep_out(keep_out_mm: Mapping[str, ArrayLike]) -> Action:
+    """Check and keep the outlines, by name, that injectate must not reach."""
+    checked = {str(name): validate_outline(o, name=f"keep-out {name}") for name, o in keep_out_mm.items()}
+    return Action("set_keep_out", {"keep_out_mm": checked})
 
 
 def seed(*, entry_mm: ArrayLike, tip_mm: ArrayLike) -> Action:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -162,9 +162,22 @@ class LiveEngine:
 
     # The operator
 
-    def set_target(self, target_mm: ArrayLike | None) -> None:
-        """Set the (lateral, axial) point to guide to, in mm, from the next frame on; None removes it."""
-        self._ask(actions.set_target(target_mm))
+    def set_target(
+        self,
+        target_mm: ArrayLike | None = None,
+        *,
+        radius_mm: float | None = None,
+        outline_mm: ArrayLike | None = None,
+    ) -> None:
+        """Set, from the next frame on, what to guide to and to measure the spread around; nothing removes it.
+
+        The arguments are those of `GuidancePipeline.set_target`.
+        """
+        self._ask(actions.set_target(target_mm, radius_mm=radius_mm, outline_mm=outline_mm))
+
+    def set_keep_out(self, keep_out_mm: Mapping[str, ArrayLike]) -> None:
+        """Set, from the next frame on, the outlines that injectate must not reach, by name."""
+        self._ask(actions.set_keep_out(keep_out_mm))
 
     def seed(self, *, entry_mm: ArrayLike, tip_mm: ArrayLike) -> None:
         """Start a track, at the next frame, from a shaft that someone pointed out."""

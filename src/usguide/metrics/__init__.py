@@ -14,6 +14,14 @@ from usguide.metrics.masks import MaskErrors, compare_masks, surface_distances_m
 from usguide.metrics.needle import NeedleScores, score_needle
 from usguide.metrics.plain import to_plain
 from usguide.metrics.pooled import PooledNeedleScores, pool_needle
+from usguide.metrics.spread import (
+    PooledSpreadScores,
+    SpreadScores,
+    extent_along_mm,
+    pool_spread,
+    ring_deg,
+    score_spread,
+)
 from usguide.metrics.summaries import ErrorSummary, quantile, summarise
 
 __all__ = [
@@ -30,19 +38,25 @@ __all__ = [
     "NeedleTruth",
     "PooledInjectateScores",
     "PooledNeedleScores",
+    "PooledSpreadScores",
     "ReliabilityBin",
+    "SpreadScores",
     "calibrate",
     "compare_masks",
     "confidence_events",
     "estimate_quantile",
     "estimate_ratio",
+    "extent_along_mm",
     "pool_injectate",
     "pool_needle",
+    "pool_spread",
     "quantile",
     "resample_counts",
+    "ring_deg",
     "score_injectate",
     "score_latency",
     "score_needle",
+    "score_spread",
     "summarise",
     "summarise_latency",
     "surface_distances_mm",

@@ -49,12 +49,15 @@ class Novelty:
         How badly the background fits, in grey levels: large while tissue slides through the plane.
     motion : ndarray, shape (2, 3)
         From pixels of this frame to those of the frame before.
+    offset : float
+        Grey levels by which this frame is brighter than the background.
     """
 
     difference: F32
     known: Mask
     misfit: float
     motion: F64
+    offset: float
 
 
 class Background:
@@ -104,7 +107,7 @@ class Background:
         # A change of gain shifts everything.
         difference -= np.float32(self._offset)
         difference[~known] = 0
-        return Novelty(difference, known, found.misfit, motion)
+        return Novelty(difference, known, found.misfit, motion, found.offset)
 
     def learn(self, image: F32, valid: Mask, timestamp_s: float, needle: Mask | None = None) -> None:
         """Let the background follow `image`, except where `needle` says that a needle may be."""

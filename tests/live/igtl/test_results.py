@@ -1,6 +1,7 @@
 """What is said of a result: positions are those of an independent computation, and nothing old is said as new."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -38,9 +39,13 @@ def result(state="TRACKING", input_state="OK", tracks=1, **options):
     return ug.GuidanceResult(7, 1000.5, ug.TrackState(state), ug.InputState(input_state), (track,) * tracks, **options)
 
 
+def pool():
+    return ug.Pool(1, 1.0, 4.0, 0.1, 8.0, (5.0, 5.0), (2.0, 2.0), 0.0, (), 0.8)
+
+
 def injectate(*outlines):
     return ug.Injectate(
-        ({"area_mm2": 4.0},), np.ones((4, 4), bool), GEOMETRY, outlines, 4.0, (5.0, 5.0), (2.0, 2.0), 1.0, 0.5, 0.8
+        (pool(),), np.ones((4, 4), bool), GEOMETRY, outlines, 4.0, (5.0, 5.0), (2.0, 2.0), 1.0, 0.5, 0.8
     )
 
 
@@ -98,15 +103,20 @@ def test_points_lines_and_outlines():
     np.testing.assert_allclose(outline.points_mm[4], by_hand(7.0, 5.0), atol=1e-5)
 
 
+def test_the_status_names_the_warnings_of_the_injectate():
+    warned = replace(injectate(), warnings=("no-spread: none in 2.0 s", "keep-out vessel: 2.0 mm2"))
+    assert told(frame(), result(injectate=warned))["NeedleStatus"].content.text.endswith(
+        "injectate 4.0 mm2, warning no-spread, warning keep-out vessel"
+    )
+
+
 def test_measures_are_the_line_of_results_jsonl():
     f, r = frame(), result(injectate=injectate())
     assert json.loads(told(f, r)["NeedleMeasures"].content.text) == result_record(f, r)
 
 
 def test_measures_too_long_for_a_message_lose_what_is_least():
-    pools = tuple({"note": "x" * 1000} for _ in range(100))
-    fluid = injectate()
-    r = result(injectate=ug.Injectate(pools, *[getattr(fluid, n) for n in list(fluid.__dataclass_fields__)[1:]]))
+    r = result(injectate=replace(injectate(), pools=(pool(),) * 1000))
     record = json.loads(told(frame(), r)["NeedleMeasures"].content.text)
     assert record["injectate"]["pools"] == []
     assert record["tip"]["position_mm"] == list(TIP)

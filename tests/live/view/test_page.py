@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from live_cases import ListSink
 import usguide as ug
 from usguide.io.sinks import CsvSink
 from usguide.live import LiveEngine, LiveFrame
-from usguide.types import Injectate
+from usguide.types import Injectate, TargetSpread
 
 pytest.importorskip("websockets", reason="websockets absent: pip install 'usguide[view]'")
 from chromium import Page, chromium, until
@@ -72,7 +73,7 @@ class GrowingPool:
     """A segmenter that always sees the same injectate grow."""
 
     def __init__(self):
-        self.delay_s = 0.0
+        self.delay_s, self.warnings = 0.0, ()
         self.reset()
 
     def reset(self):
@@ -85,7 +86,11 @@ class GrowingPool:
         turn = np.linspace(0, 2 * np.pi, 400, endpoint=False)
         outline = np.stack([20 + 6 * size * np.cos(turn), 26 + 2 * size * np.sin(turn)], axis=-1)
         mask = np.zeros((2, 2), bool)
-        return Injectate((), mask, frame.geometry, (outline,), 37.7 * size**2, (20.0, 26.0), (12.0, 4.0), 0.0, 1.0, 0.9)
+        fluid = Injectate(
+            (), mask, frame.geometry, (outline,), 37.7 * size**2, (20.0, 26.0), (12.0, 4.0), 0.0, 1.0, 0.9
+        )
+        around = TargetSpread(1.5, 0.2, 210.0, 5.0)
+        return replace(fluid, area_sigma_mm2=2.5, rate_mm2_s=7.5, around_target=around, warnings=self.warnings)
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +353,23 @@ def test_pictures_come_at_the_pace_of_the_stream(tracking):
     assert shown > 10
     assert "mm²" in tracking.page.text("area")
     assert "p95" in tracking.page.text("latency")
+
+
+def test_the_spread_is_told_with_its_doubt_and_its_warnings(tracking):
+    page = tracking.page
+    until(lambda: page.text("area").endswith("± 2.5 mm²"))
+    assert [page.text(i) for i in ("extent", "growth", "ring", "gap")] == [
+        "12.0 \u00d7 4.0 mm",
+        "7.5 mm²/s",
+        "210 °",
+        "1.5 mm",
+    ]
+    assert page.run("document.getElementById('warnings').hidden")
+    tracking.pool.warnings = ("no-spread: none in 2.0 s", "tip-outside: for 0.5 s")
+    until(lambda: not page.run("document.getElementById('warnings').hidden"))
+    assert page.text("warnings").split("\n") == list(tracking.pool.warnings)
+    tracking.pool.warnings = ()
+    until(lambda: page.run("document.getElementById('warnings').hidden"))
 
 
 @pytest.mark.parametrize(

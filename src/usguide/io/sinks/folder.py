@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from usguide.errors import FormatError
+from usguide.io.sinks.spread import MASKS_NPZ, MASKS_NRRD, PLOT
 
-FILES = ("results.jsonl", "results.csv", "overlay.mp4", "summary.json")
+FILES = ("results.jsonl", "results.csv", "overlay.mp4", PLOT, MASKS_NPZ, MASKS_NRRD, "summary.json")
 PICTURES = "overlays"
 """Folder of a picture each for stills."""
 _OURS = "[0-9][0-9][0-9][0-9]_*.png"

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.draw import draw_overlay
+from usguide.draw import SpreadTrail, draw_overlay
 from usguide.errors import FormatError
 from usguide.types import Frame, GuidanceResult
 
@@ -34,10 +34,11 @@ class OverlayVideo:
         self._written = 0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._trail = SpreadTrail()
 
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Draw and encode one frame."""
-        self.write_picture(draw_overlay(frame, result))
+        self.write_picture(draw_overlay(frame, result, self._trail))
 
     def write_picture(self, picture: NDArray[np.uint8]) -> None:
         """Encode one BGR picture with even sides."""

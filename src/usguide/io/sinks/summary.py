@@ -17,7 +17,7 @@ from usguide.draw import RESEARCH_LINE
 from usguide.io.source import Source
 from usguide.metrics import NeedleScores, score_needle, summarise_latency, to_plain
 from usguide.settings import PipelineSettings
-from usguide.types import Frame, GuidanceResult, InputState, InsertionPrior
+from usguide.types import Frame, GuidanceResult, Injectate, InputState, InsertionPrior
 
 _MAX_EVENTS = 1000
 _MAX_LATENCIES = 100_000
@@ -42,6 +42,7 @@ class RunSummary:
         self._latency: dict[str, deque[float]] = {}
         self._events: list[dict[str, Any]] = []
         self._kept: list[GuidanceResult] = []
+        self._fluid = FluidSummary()
         self.frames = 0
         self.bad_frames = 0
         self.first_reason = ""
@@ -62,6 +63,7 @@ class RunSummary:
         for event in result.events:
             if len(self._events) < _MAX_EVENTS:
                 self._events.append({"index": result.index, "event": event})
+        self._fluid.add(result)
         if self._source.info.truth is not None:
             self._kept.append(result)
 
@@ -111,6 +113,7 @@ class RunSummary:
             "input_states": dict(self._inputs),
             "events": self._events,
             "latency_ms": {stage: latency(ms) for stage, ms in self._latency.items()},
+            "injectate": self._fluid.to_dict(),
             "overlay_frame_rate_hz": self.overlay_rate_hz,
             "threads": self._threads,
             "prior": asdict(self._prior),
@@ -131,6 +134,51 @@ class RunSummary:
             path.unlink(missing_ok=True)
             raise
         return summary
+
+
+class FluidSummary:
+    """What came of the injectate over a run."""
+
+    def __init__(self) -> None:
+        self._last: Injectate | None = None
+        self._noticed_s: float | None = None
+        self._onset_s: float | None = None
+        self._most_mm2 = 0.0
+        self._warnings: Counter[str] = Counter()
+
+    def add(self, result: GuidanceResult) -> None:
+        """Take one frame."""
+        fluid = result.injectate
+        if fluid is None:
+            return
+        self._last, self._most_mm2 = fluid, max(self._most_mm2, fluid.area_mm2)
+        self._warnings.update(w.partition(":")[0] for w in fluid.warnings)
+        if self._onset_s is None and fluid.onset_s is not None:
+            self._onset_s, self._noticed_s = fluid.onset_s, result.timestamp_s
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """Return it; None where no injectate was measured."""
+        last = self._last
+        if last is None:
+            return None
+        around = last.around_target
+        return {
+            "onset_s": self._onset_s,
+            "noticed_s": self._noticed_s,
+            "most_mm2": self._most_mm2,
+            "last": {
+                "area_mm2": last.area_mm2,
+                "area_sigma_mm2": last.area_sigma_mm2,
+                "extent_mm": last.extent_mm,
+                "volume_mm3": last.volume_mm3,
+                "volume_assumption": last.volume_assumption or None,
+                "ring_deg": None if around is None else around.ring_deg,
+                "target_distance_mm": None if around is None else around.distance_mm,
+                "pools": len(last.pools),
+                "confidence": last.confidence,
+            },
+            "warnings": dict(self._warnings),
+        }
 
 
 def latency(values_ms: Collection[float]) -> dict[str, float]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from usguide.errors import InputError
 from usguide.geometry import ImageGeometry
-from usguide.types import Frame, GuidanceResult, NeedleTrack
+from usguide.types import Frame, GuidanceResult, Injectate, NeedleTrack, Pool
 
 SCHEMA_VERSION = 1
 
@@ -61,16 +61,7 @@ def result_record(frame: Frame | None, result: GuidanceResult) -> dict[str, Any]
             }
             for t in result.tracks[1:]
         ],
-        "injectate": None
-        if fluid is None
-        else {
-            "area_mm2": _number(fluid.area_mm2, 3),
-            "centroid_mm": _point(fluid.centroid_mm),
-            "extent_mm": _point(fluid.extent_mm),
-            "onset_s": _number(fluid.onset_s, 4),
-            "pools": [dict(p) for p in fluid.pools],
-            "warnings": list(fluid.warnings),
-        },
+        "injectate": None if fluid is None else _injectate(fluid),
         "target": None
         if target is None
         else {
@@ -111,6 +102,41 @@ def _tip(track: NeedleTrack, g: ImageGeometry) -> dict[str, Any]:
         "position_px": _point(g.to_px(t.position_mm), 1),
         "sigma_mm": _point(t.sigma_mm),
         "velocity_mm_s": _number(track.tip_velocity_mm_s, 2),
+    }
+
+
+def _injectate(fluid: Injectate) -> dict[str, Any]:
+    around = fluid.around_target
+    return {
+        **_spread(fluid),
+        "onset_s": _number(fluid.onset_s, 4),
+        "volume_assumption": fluid.volume_assumption or None,
+        "around_target": None
+        if around is None
+        else {
+            "distance_mm": _number(around.distance_mm, 3),
+            "overlap": _number(around.overlap, 4),
+            "ring_deg": _number(around.ring_deg, 1),
+            "ring_sigma_deg": _number(around.ring_sigma_deg, 1),
+        },
+        "pools": [{"pool_id": p.pool_id, **_spread(p), "onset_s": _number(p.onset_s, 4)} for p in fluid.pools],
+        "warnings": list(fluid.warnings),
+    }
+
+
+def _spread(of: Injectate | Pool) -> dict[str, Any]:
+    """Give what is measured of all the injectate and of each pool alike."""
+    return {
+        "area_mm2": _number(of.area_mm2, 3),
+        "area_sigma_mm2": _number(of.area_sigma_mm2, 3),
+        "perimeter_mm": _number(of.perimeter_mm, 3),
+        "centroid_mm": _point(of.centroid_mm),
+        "extent_mm": _point(of.extent_mm),
+        "axis_deg": _number(of.axis_deg, 2),
+        "rate_mm2_s": _number(of.rate_mm2_s, 3),
+        "rate_sigma_mm2_s": _number(of.rate_sigma_mm2_s, 3),
+        "volume_mm3": _number(of.volume_mm3, 2),
+        "confidence": _number(of.confidence, 4),
     }
 
 
@@ -189,6 +215,16 @@ CSV_COLUMNS = (
     "tip_velocity_mm_s",
     "target_distance_mm",
     "injectate_area_mm2",
+    "injectate_area_sigma_mm2",
+    "injectate_extent_along_mm",
+    "injectate_extent_across_mm",
+    "injectate_rate_mm2_s",
+    "injectate_volume_mm3",
+    "injectate_onset_s",
+    "injectate_target_distance_mm",
+    "injectate_ring_deg",
+    "injectate_pools",
+    "injectate_warnings",
     "latency_total_ms",
 )
 
@@ -203,7 +239,8 @@ class CsvSink:
     def write(self, frame: Frame, result: GuidanceResult) -> None:
         """Write one row."""
         r = result_record(frame, result)
-        shaft, tip, two = r["shaft"], r["tip"], [None, None]
+        shaft, tip, fluid, two = r["shaft"], r["tip"], r["injectate"] or {}, [None, None]
+        around = fluid.get("around_target") or {}
         self._row(
             [
                 *(r[k] for k in ("index", "timestamp_s", "state", "input_state", "confidence")),
@@ -215,7 +252,15 @@ class CsvSink:
                 *(tip["position_px"] if tip else two),
                 tip["velocity_mm_s"] if tip else None,
                 r["target"]["distance_mm"] if r["target"] else None,
-                r["injectate"]["area_mm2"] if r["injectate"] else None,
+                fluid.get("area_mm2"),
+                fluid.get("area_sigma_mm2"),
+                *(fluid.get("extent_mm") or two),
+                *(fluid.get(k) for k in ("rate_mm2_s", "volume_mm3", "onset_s")),
+                around.get("distance_mm"),
+                around.get("ring_deg"),
+                len(fluid["pools"]) if fluid else None,
+                # The code words: a sentence is no cell, and results.jsonl has it.
+                "; ".join(w.partition(":")[0] for w in fluid["warnings"]) if fluid else None,
                 r["latency_ms"].get("total"),
             ]
         )

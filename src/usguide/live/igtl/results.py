@@ -174,6 +174,7 @@ def _status(result: GuidanceResult, *, late: bool) -> Status:
         words.append(f"confidence {track.confidence:.2f}")
     if result.injectate is not None:
         words.append(f"injectate {result.injectate.area_mm2:.1f} mm2")
+        words += [f"warning {w.partition(':')[0]}" for w in result.injectate.warnings]
     return Status(code, result.index, str(result.state), ", ".join(words))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from usguide.draw import to_eight_bits
 from usguide.errors import InputError
@@ -60,12 +60,14 @@ def picture_of(update: LiveUpdate) -> Picture | None:
     done, jpeg = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     if not done:
         raise InputError(f"view: expected a picture that JPEG can hold, got {pixels.shape}")
-    track, fluid = update.result.track, update.result.injectate
+    track, fluid, target = update.result.track, update.result.injectate, update.result.target
     head = {
         "index": update.result.index,
         "place": place,
         "covariance_mm2": None if track is None else np.round(track.tip.covariance_mm2, 4).tolist(),
         "contours_mm": [] if fluid is None else [_thinned(c) for c in fluid.contours_mm if len(c)],
+        "target_outline_mm": None if target is None or target.outline_mm is None else _thinned(target.outline_mm),
+        "keep_out_mm": {name: _thinned(outline) for name, outline in update.result.keep_out_mm.items()},
     }
     return Picture(jpeg.tobytes(), head, update.arrival_s, update.transit_ms or 0.0)
 
@@ -88,9 +90,9 @@ def _shown(frame: Frame) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     return np.ascontiguousarray(pixels[..., :3] if pixels.ndim == 3 else pixels), place
 
 
-def _thinned(contour_mm: NDArray[np.float64]) -> list[list[float]]:
-    step = -(-len(contour_mm) // MAX_CONTOUR_POINTS)
-    thinned: list[list[float]] = np.round(contour_mm[::step], 2).tolist()
+def _thinned(contour_mm: ArrayLike) -> list[list[float]]:
+    points = np.asarray(contour_mm, dtype=float)
+    thinned: list[list[float]] = np.round(points[:: -(-len(points) // MAX_CONTOUR_POINTS)], 2).tolist()
     return thinned
 
 

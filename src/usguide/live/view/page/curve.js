@@ -35,6 +35,12 @@ export function drawCurve(canvas, results, now) {
     c.fillText("no injectate measured", (left + right) / 2, (top + bottom) / 2);
     return;
   }
+  const spread = results.filter((r) => r.record.injectate).map((r) => [r.at, r.record.injectate.area_mm2, r.record.injectate.area_sigma_mm2 ?? 0]);
+  c.fillStyle = "#f0e44240";
+  c.beginPath();
+  spread.forEach(([at, area, sigma], k) => c[k ? "lineTo" : "moveTo"](x(at), Math.max(top, y(area + sigma))));
+  spread.toReversed().forEach(([at, area, sigma]) => c.lineTo(x(at), Math.min(bottom, y(area - sigma))));
+  c.fill();
   c.strokeStyle = "#f0e442", c.lineWidth = 2.5, c.lineJoin = "round";
   c.beginPath();
   points.forEach(([at, area], k) => (k ? c.lineTo(x(at), y(area)) : c.moveTo(x(at), y(area))));

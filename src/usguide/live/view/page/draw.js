@@ -1,10 +1,11 @@
 // The picture with everything on it. Lines, forms and words as in overlay.mp4 (docs/results.md).
 
 const BLUE = "#56b4e9", ORANGE = "#e69f00", YELLOW = "#f0e442", PINK = "#e08dbb", VERMILION = "#ff7a45", WHITE = "#f2f5f7";
-// From long ago to now: viridis, which any colour vision tells apart and grey prints in order.
-const TIME_COLOURS = ["#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725"];
+// From long ago to now, as in overlay.mp4: viridis with a lighter start, which any colour vision and grey put in order.
+const TIME_COLOURS = ["#8d6fd1", "#5f8fd6", "#3aa6b9", "#1fbf9c", "#5fd36b", "#a0da39", "#fde725"];
 const PATH_MM = 10;
 const KEPT_S = 30;
+const SURE = 0.5;
 
 // Where a picture lies on a canvas of w x h px: whole, centred, with square millimetres.
 export function fit(place, w, h) {
@@ -34,9 +35,9 @@ export function drawScene(c, scene, at, unit) {
   const pen = new Pen(c, at, unit);
   for (const [name, outline] of Object.entries(scene.keepOut)) keepOut(pen, name, outline);
   if (scene.record) {
-    injectate(pen, scene.outlines);
+    injectate(pen, scene.outlines, (scene.record.injectate?.confidence ?? 1) >= SURE);
     if (scene.outlines.length) timeKey(pen);
-    if (scene.record.target) target(pen, scene.record.target.position_mm);
+    if (scene.record.target) target(pen, scene.record.target.position_mm, scene.head.target_outline_mm);
     if (scene.record.tip && scene.record.state !== "LOST") needle(pen, scene.record, scene.head.covariance_mm2);
   }
   if (scene.draft) draft(pen, scene.draft);
@@ -125,7 +126,8 @@ function ellipse(centre, [[a, b], [, d]]) {
   return points;
 }
 
-function target(pen, position) {
+function target(pen, position, outline) {
+  if (outline) pen.stroke(outline, PINK, 2, { closed: true });
   const [x, y] = pen.at.toPx(position), r = 13 * pen.unit;
   const circle = Array.from({ length: 40 }, (_, k) => [x + r * Math.cos((Math.PI * k) / 20), y + r * Math.sin((Math.PI * k) / 20)]);
   pen.stroke(circle, PINK, 2.5, { px: true, closed: true });
@@ -152,13 +154,15 @@ function keepOut(pen, name, outline) {
   pen.words(`keep out: ${name}`, (x0 + x1) / 2, y0 - 7 * pen.unit, VERMILION, 13, "center");
 }
 
-function injectate(pen, outlines) {
+// That of now is broken where it is not sure.
+function injectate(pen, outlines, sure) {
   if (!outlines.length) return;
   const now = outlines[outlines.length - 1].at;
   outlines.forEach(({ at, contours }, k) => {
     const newest = k === outlines.length - 1;
     const step = Math.round((TIME_COLOURS.length - 1) * (1 - Math.min(1, (now - at) / KEPT_S)));
-    for (const contour of contours) pen.stroke(contour, TIME_COLOURS[step], newest ? 2.5 : 1.2, { closed: true });
+    const dash = newest && !sure ? [7, 5] : [];
+    for (const contour of contours) pen.stroke(contour, TIME_COLOURS[step], newest ? 2.5 : 1.2, { closed: true, dash });
   });
 }
 

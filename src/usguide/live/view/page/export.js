@@ -20,6 +20,16 @@ const COLUMNS = {
   tip_velocity_mm_s: (r) => r.tip?.velocity_mm_s,
   target_distance_mm: (r) => r.target?.distance_mm,
   injectate_area_mm2: (r) => r.injectate?.area_mm2,
+  injectate_area_sigma_mm2: (r) => r.injectate?.area_sigma_mm2,
+  injectate_extent_along_mm: (r) => r.injectate?.extent_mm?.[0],
+  injectate_extent_across_mm: (r) => r.injectate?.extent_mm?.[1],
+  injectate_rate_mm2_s: (r) => r.injectate?.rate_mm2_s,
+  injectate_volume_mm3: (r) => r.injectate?.volume_mm3,
+  injectate_onset_s: (r) => r.injectate?.onset_s,
+  injectate_target_distance_mm: (r) => r.injectate?.around_target?.distance_mm,
+  injectate_ring_deg: (r) => r.injectate?.around_target?.ring_deg,
+  injectate_pools: (r) => r.injectate?.pools.length,
+  injectate_warnings: (r) => r.injectate?.warnings.map((w) => w.split(":")[0]).join("; "),
   latency_total_ms: (r) => r.latency_ms.total,
 };
 
@@ -30,8 +40,13 @@ export function asJsonl(results) {
 
 // The columns of results.csv.
 export function asCsv(results) {
-  const rows = results.map((r) => Object.values(COLUMNS).map((cell) => cell(r.record) ?? "").join(","));
+  const rows = results.map((r) => Object.values(COLUMNS).map((cell) => quoted(cell(r.record) ?? "")).join(","));
   return [Object.keys(COLUMNS).join(","), ...rows, ""].join("\n");
+}
+
+// Names of outlines may hold anything.
+function quoted(cell) {
+  return /[",\n]/.test(cell) ? `"${String(cell).replaceAll('"', '""')}"` : cell;
 }
 
 export function save(blob, name) {

@@ -156,7 +156,8 @@ function sceneOf(picture, bitmap) {
   const current = isShown();
   const record = current && drawable(picture.record) ? picture.record : null;
   const outlines = record ? history().outlines(picture) : [];
-  return { bitmap, head: picture.head, record, outlines, keepOut, draft: page.draft, dim: !current };
+  const avoid = { ...keepOut, ...picture.head.keep_out_mm };
+  return { bitmap, head: picture.head, record, outlines, keepOut: avoid, draft: page.draft, dim: !current };
 }
 
 function paint() {
@@ -210,7 +211,18 @@ function words() {
   set("inserted", tip ? `${inserted.toFixed(1)} mm` : "–");
   set("speed", tip?.velocity_mm_s == null ? "–" : `${Math.round(tip.velocity_mm_s) || 0} mm/s`);
   set("uncertainty", tip ? `${(1.96 * Math.max(...tip.sigma_mm)).toFixed(1)} mm` : "–");
-  set("area", seen?.injectate ? `${seen.injectate.area_mm2.toFixed(1)} mm²` : "–");
+  spread(seen?.injectate ?? null);
+}
+
+function spread(fluid) {
+  const give = (value, digits, unit) => (value == null ? "–" : `${value.toFixed(digits)} ${unit}`);
+  set("area", fluid ? `${fluid.area_mm2.toFixed(1)}${fluid.area_sigma_mm2 == null ? "" : ` ± ${fluid.area_sigma_mm2.toFixed(1)}`} mm²` : "–");
+  set("extent", fluid?.extent_mm ? `${fluid.extent_mm.map((v) => v.toFixed(1)).join(" × ")} mm` : "–");
+  set("growth", give(fluid?.rate_mm2_s, 1, "mm²/s"));
+  set("ring", give(fluid?.around_target?.ring_deg, 0, "°"));
+  set("gap", give(fluid?.around_target?.distance_mm, 1, "mm"));
+  const said = fluid?.warnings.join("\n") ?? "";
+  set("warnings", said), ($("warnings").hidden = !said);
 }
 
 // Whether a result may be on the page: while paused any, else none that is not of now.

@@ -1,0 +1,101 @@
+"""Where fluid may come from: the needle's tip, where it was a moment ago, and what was pointed out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.geometry import ImageGeometry, Point
+from usguide.injectate.reference import Reference
+from usguide.types import NeedleTrack
+
+F64 = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """How close to the tip fluid begins."""
+
+    reach_mm: float = 2.5
+    """Fluid that comes this close to the tip, or to where it was, may have come from it."""
+    remember_s: float = 2.0
+    """The tip was there within so long. The last place of a needle that is gone is kept."""
+
+
+class Sites:
+    """Places of the tip and seeds, kept on the reference's grid, so that they move with the tissue.
+
+    Parameters
+    ----------
+    settings : SiteSettings
+    """
+
+    def __init__(self, settings: SiteSettings) -> None:
+        self.settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._wanted_mm: list[Point] = []
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget what was on a reference that is no more."""
+        self._seeds_px: list[F64] = []
+        self._tips: deque[tuple[float, F64]] = deque()
+
+    def seed(self, point_mm: Point) -> None:
+        """Look at a place from the next frame on."""
+        self._wanted_mm.append(point_mm)
+
+    def update(
+        self, reference: Reference, geometry: ImageGeometry, track: NeedleTrack | None, timestamp_s: float
+    ) -> None:
+        """Take one frame's tip."""
+        for point in self._wanted_mm:
+            self._seeds_px.append(reference.points_to_still(geometry.to_px(point)))
+        self._wanted_mm.clear()
+        if track is not None:
+            self._tips.append((timestamp_s, reference.points_to_still(geometry.to_px(track.tip.position_mm))))
+        while len(self._tips) > 1 and self._tips[0][0] < timestamp_s - self.settings.remember_s:
+            self._tips.popleft()
+
+    def carried(self, moved: F64) -> None:
+        """Follow a reference that has moved over: `moved` leads from px of the new grid to px of the old one."""
+        back = np.asarray(cv2.invertAffineTransform(moved))
+        self._seeds_px = [back[:, :2] @ p + back[:, 2] for p in self._seeds_px]
+        self._tips = deque((t, back[:, :2] @ p + back[:, 2]) for t, p in self._tips)
+
+    @property
+    def points_px(self) -> list[F64]:
+        """All places, on the reference's grid."""
+        return [*self._seeds_px, *(p for _, p in self._tips)]
+
+    def near(self, shape: tuple[int, int], mm_per_px: float, origin_px: tuple[int, int]) -> Bytes:
+        """Draw what is within reach, in a window that starts at `origin_px` (x, y)."""
+        out = np.zeros(shape, np.uint8)
+        radius = max(1, round(self.settings.reach_mm / mm_per_px))
+        for x, y in self.points_px:
+            cv2.circle(out, (round(x) - origin_px[0], round(y) - origin_px[1]), radius, 1, -1)
+        return out
+
+    def watched_mm(
+        self, track: NeedleTrack | None, reference: Reference, geometry: ImageGeometry
+    ) -> tuple[Point | None, float]:
+        """Return the place where fluid is expected and how well it is known; None where it is not in the picture."""
+        if track is not None:
+            place, sigma = track.tip.position_mm, max(track.tip.sigma_mm)
+        elif self._seeds_px or self._tips:
+            last = self._tips[-1][1] if self._tips else self._seeds_px[-1]
+            x, z = geometry.to_mm(reference.points_to_frame(last))
+            place, sigma = (float(x), float(z)), 1.0
+        else:
+            return None, 0.0
+        x, y = geometry.to_px(place)
+        h, w = reference.picture.shape
+        return (place, sigma) if -0.5 <= x <= w - 0.5 and -0.5 <= y <= h - 0.5 else (None, sigma)
