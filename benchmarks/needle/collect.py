@@ -239,8 +239,10 @@ def _rows(
 
 def _strips(noting: _Noting, look: Look) -> list[Strip]:
     """Return what tells where the needle ends, along every candidate that lies on it."""
-    found = []
-    for c in noting.seen if look.shaft_mm is not None else ():
+    found: list[Strip] = []
+    if look.shaft_mm is None:
+        return found
+    for c in noting.seen:
         to_mm, to_px = noting.evidence.geometry.to_mm, noting.evidence.geometry.to_px
         entry, end = ((float(x), float(z)) for x, z in to_mm([c.entry, c.end]))
         if not _judged(look.shaft_mm, Shaft(entry, end, 0.0))[0]:

@@ -52,7 +52,7 @@ def fitted_ends(strips: Sequence[Strip], seed: int = 0) -> EndNet:
 def _target(s: Strip) -> F32:
     places = np.arange(s.least, len(s.inputs))
     soft = np.exp(-0.5 * ((places - max(s.true_px, s.least)) / SOFT_PX) ** 2)
-    return (soft / soft.sum()).astype(np.float32)
+    return np.asarray(soft / soft.sum(), dtype=np.float32)
 
 
 def _gradient(

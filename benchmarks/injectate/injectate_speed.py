@@ -1,6 +1,6 @@
 """What is asked of the injectate's speed, with the default settings, one thread, warm: asked, measured, holds.
 
-    python benchmarks/injectate/step_speed.py [--rounds 2]
+    python benchmarks/injectate/injectate_speed.py [--rounds 2]
 
 1. `GuidancePipeline.step` with injectate over the step without it, 768 x 1024 px at 0.05 mm/px, both by turns on the same
    frames, over those with fluid.
