@@ -1,6 +1,7 @@
 """The pipeline on streams with exact truth: states, time, causality, bad and changing input."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -325,3 +326,24 @@ def test_results_do_not_share_memory_with_the_pipeline(advancing):
     before = [plain(r) for r in results]
     run(frames[8:], pipeline)
     assert [plain(r) for r in results] == before
+
+
+@pytest.mark.parametrize(("rate_hz", "expected"), [(10.0, 1.0), (20.0, 0.5), (50.0, 0.25)])
+def test_appearance_is_searched_by_the_clock_and_novelty_in_every_frame(advancing, rate_hz, expected):
+    frames, _ = advancing
+    sought = []
+
+    class Noting:
+        def detect(self, evidence, prior, expected=()):
+            sought.append((evidence.search_look, evidence.new is not None))
+            return []
+
+    pipeline = ug.GuidancePipeline(PRIOR, detector=Noting())
+    for k in range(41):
+        pipeline.step(replace(frames[k % len(frames)], timestamp_s=k / rate_hz, index=k))
+    assert sought[0] == (True, False)  # nothing is new yet
+    assert all(new for _, new in sought[1:])
+    assert np.mean([look for look, _ in sought[1:]]) == pytest.approx(expected, abs=0.03)
+    sought.clear()
+    pipeline.step_still(frames[0])
+    assert sought == [(True, False)]

@@ -73,6 +73,7 @@ class GuidancePipeline:
         self._keep_out_mm: Mapping[str, Outline] = {}
         self._pending_events: list[str] = []
         self._last: GuidanceResult | None = None
+        self._looked_s: float | None = None
 
     def _own_despeckler(self, image: NDArray[np.float32], /) -> NDArray[np.float32]:
         s = self.settings.detection
@@ -168,6 +169,7 @@ class GuidancePipeline:
             self._segmenter.reset()
         self._pending_events.clear()
         self._last = None
+        self._looked_s = None
 
     def step(self, frame: Frame) -> GuidanceResult:
         """Process the next frame of a stream.
@@ -190,6 +192,7 @@ class GuidancePipeline:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
                 evidence, novelty = self._evidence(image, clock, moving=True)
+                evidence = replace(evidence, search_look=novelty is None or self._is_look_due(frame.timestamp_s))
                 found = self._detect(evidence, clock)
                 tracks = self._tracker.update(found, frame.timestamp_s)
                 suspected = self._suspected()
@@ -272,6 +275,13 @@ class GuidancePipeline:
         evidence = gather(image, despeckled, grid, settings, novelty)
         clock.lap("evidence")
         return evidence, novelty
+
+    def _is_look_due(self, time_s: float) -> bool:
+        """Tell whether appearance is searched at this frame of a stream."""
+        if self._looked_s is not None and 0 <= time_s - self._looked_s < self.settings.detection.look_every_s - 1e-6:
+            return False
+        self._looked_s = time_s
+        return True
 
     def _detect(self, evidence: Evidence, clock: _StageClock) -> Sequence[Detection]:
         expected = self._tracker.expected() if isinstance(self._tracker, NeedleTracker) else ()

@@ -49,6 +49,8 @@ class DetectionSettings:
     despeckle_options: dict[str, float] = field(default_factory=dict)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
+    look_every_s: float = 0.08
+    """New lines are sought in appearance no oftener in a stream: what is found is looked at in every frame."""
     still_confidence: float = 0.3
     """A picture on its own shows a needle when its best candidate is at least this likely: one still of twenty without a
     needle does, with nothing known of the needle (tuning stills)."""
@@ -118,7 +120,7 @@ class LineDetector:
             angles = travel_directions_rad(side, prior.angle_deg, self.settings.angle_step_deg)
             entered = entered_px(evidence.valid, side)
             for maps, settings in ((evidence.new, self.settings.new), (evidence.look, self.settings.look)):
-                if maps is not None:
+                if maps is not None and (evidence.search_look or maps is not evidence.look):
                     rough += [(s.start, s.end) for s in find_segments(maps, entered, angles, settings, mm)]
         examined = (examine_segment(evidence, start, end) for start, end in rough)
         return distinct([c for c in examined if c is not None and self._fits(c, evidence, prior)], mm)

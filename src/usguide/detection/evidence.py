@@ -81,6 +81,9 @@ class Evidence:
         Novelty: lines in the frame less its background. None for a picture on its own, and for a first frame.
     difference : ndarray of float32, shape (h, w), or None
         Grey levels above the background; None with `new`.
+    search_look : bool
+        Whether new lines are to be sought in appearance, too: it changes less than novelty, and is not sought in every
+        frame of a stream.
     activity : float
         Log of how much is new everywhere, against how much there is.
     misfit : float
@@ -97,6 +100,7 @@ class Evidence:
     difference: F32 | None = None
     activity: float = 0.0
     misfit: float = 0.0
+    search_look: bool = True
 
     @property
     def mm_per_px(self) -> float:
