@@ -70,7 +70,7 @@ def test_the_area_is_as_unsure_as_the_edge(edge_mm):
     expected = around_mm * edge_mm * math.log(0.84 / 0.16)
     if edge_mm < 0.4:
         assert measure_region(region, geometry, probability).area_sigma_mm2 == pytest.approx(expected, rel=0.1)
-    else:  # the band is no wider than three pixels beyond the edge, whatever lies there
+    else:  # the band ends 0.45 mm beyond the edge, whatever lies there
         assert measure_region(region, geometry, probability).area_sigma_mm2 <= 1.1 * expected
 
 

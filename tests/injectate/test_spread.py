@@ -54,14 +54,6 @@ def test_an_elevational_width_makes_the_volume_a_slab():
     assert "5 mm" in found.volume_assumption
 
 
-def test_an_edge_that_is_known_less_well_makes_the_area_less_sure():
-    labels = discs((10.0, 10.0, 3.0))
-    sure, unsure = (update(SpreadMeasurer(SpreadSettings(edge_mm=e)), labels) for e in (0.0, 0.5))
-    added = math.sqrt(unsure.area_sigma_mm2**2 - sure.area_sigma_mm2**2)
-    assert added == pytest.approx(0.5 * unsure.perimeter_mm)
-    assert unsure.pools[0].area_sigma_mm2 == unsure.area_sigma_mm2
-
-
 def test_no_fluid_is_a_result():
     found = update(SpreadMeasurer(), discs(), onset_s=3.0)
     assert (found.area_mm2, found.pools, found.centroid_mm, found.around_target, found.onset_s) == (

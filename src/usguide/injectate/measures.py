@@ -53,7 +53,6 @@ def measure_region(
     probability: F32 | None = None,
     *,
     others: Mask | None = None,
-    edge_mm: float = 0.0,
 ) -> RegionMeasures | None:
     """Measure a region of fluid.
 
@@ -68,8 +67,6 @@ def measure_region(
         the region are rounded off, and its edge is taken as known to within a pixel.
     others : ndarray of bool, shape (h, w), optional
         Other pools, which have no part in this one's edge.
-    edge_mm : float
-        One standard deviation of where the edge lies as a whole, beyond what the probabilities say.
 
     Returns
     -------
@@ -79,7 +76,7 @@ def measure_region(
     Notes
     -----
     The area's standard deviation is half the area of the band in which neither side of the edge is surer than 84 %: an
-    edge that is misjudged is so all along. What the pixels themselves leave open is added, and what `edge_mm` says.
+    edge that is misjudged is so all along. What the pixels themselves leave open is added.
     """
     if region.ndim != 2 or region.dtype != np.bool_:
         raise InputError(f"region: expected bool (h, w), got {region.dtype} {region.shape}")
@@ -94,7 +91,7 @@ def measure_region(
     perimeter, axis = perimeter_mm(outlines), moments.axis_rad
     return RegionMeasures(
         area_mm2=moments.area,
-        area_sigma_mm2=math.hypot(0.5 * field.band_mm2(), _pixel_sigma_mm2(perimeter, geometry), edge_mm * perimeter),
+        area_sigma_mm2=math.hypot(0.5 * field.band_mm2(), _pixel_sigma_mm2(perimeter, geometry)),
         perimeter_mm=perimeter,
         centroid_mm=moments.centroid_mm,
         extent_mm=extent_mm(outlines, axis),

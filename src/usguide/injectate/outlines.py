@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -18,8 +19,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-MARGIN_PX = 3
-"""Of the box around a region: wide enough for the band in which its edge may lie."""
+MARGIN_MM = 0.45
+"""Further outside than this an edge is not, whatever the probabilities say; so wide is the margin of the box around it."""
 WITHIN_POINTS = 2000
 """So many points of an outline's inside are asked whether there is fluid."""
 SMOOTH_PX = 1.0
@@ -57,7 +58,8 @@ class Field:
     def band_mm2(self) -> float:
         """Return the area of the band in which the edge lies with 68 %: where neither side is surer than 84 %."""
         g = self.geometry
-        near = cv2.dilate((self.sure >= 0.5).astype(np.uint8), np.ones((2 * MARGIN_PX + 1,) * 2, np.uint8))
+        rows, columns = _margin_px(g)
+        near = cv2.dilate((self.sure >= 0.5).astype(np.uint8), np.ones((2 * rows + 1, 2 * columns + 1), np.uint8))
         unsure = (near > 0) & (self.sure > 0.16) & (self.sure < 0.84)
         return float(np.count_nonzero(unsure)) * g.axial_mm_per_px * g.lateral_mm_per_px
 
@@ -79,7 +81,8 @@ def field_of(
     rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
     if not rows.size:
         return None
-    (y0, y1), (x0, x1) = ((int(i[0]) - MARGIN_PX, int(i[-1]) + 1 + MARGIN_PX) for i in (rows, columns))
+    margins = _margin_px(geometry)
+    (y0, y1), (x0, x1) = ((int(i[0]) - m, int(i[-1]) + 1 + m) for i, m in zip((rows, columns), margins, strict=True))
     h, w = region.shape
     inner = np.s_[max(y0, 0) : min(y1, h), max(x0, 0) : min(x1, w)]
     # Beyond the picture there is nothing: outlines close along its border.
@@ -94,6 +97,12 @@ def field_of(
         sure[np.pad(others[inner], padding)] = 0
     sure[0] = sure[-1] = sure[:, 0] = sure[:, -1] = 0
     return Field(sure, geometry.cropped(x0, y0))
+
+
+def _margin_px(geometry: ImageGeometry) -> tuple[int, int]:
+    """Rows and columns of the margin; two at least, for an outline within it."""
+    axial, lateral = (max(2, math.ceil(MARGIN_MM / s)) for s in (geometry.axial_mm_per_px, geometry.lateral_mm_per_px))
+    return axial, lateral
 
 
 @dataclass(frozen=True, slots=True)

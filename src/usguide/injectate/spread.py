@@ -37,8 +37,6 @@ class SpreadSettings:
     """Rates are those of the areas over so long a time."""
     target_band_mm: float = 1.0
     """Fluid so close to the target's outline, within or without, lies against it."""
-    edge_mm: float = 0.0
-    """One standard deviation of where an outline lies as a whole, beyond what the probabilities say."""
     elevational_width_mm: float | None = None
     """For the volume: the picture is the section of a slab of this width. None: `volume_symmetry` holds."""
     volume_symmetry: Symmetry = "disc"
@@ -113,15 +111,15 @@ class SpreadMeasurer:
         if missing := [n for n in numbers if n not in confidences]:
             raise InputError(f"confidences: expected one of every pool, got none of {missing}")
         self._forget(numbers, timestamp_s)
-        pools, regions, edge_mm = [], [], self.settings.edge_mm
+        pools, regions = [], []
         for number in numbers:
             own = parts[number]
             others = mask & ~own if len(numbers) > 1 else None
-            found = measure_region(own, geometry, probability, others=others, edge_mm=edge_mm)
+            found = measure_region(own, geometry, probability, others=others)
             if found is not None:
                 regions.append(found)
                 pools.append(self._pool(number, found, onsets_s[number], confidences[number], timestamp_s))
-        whole = regions[0] if len(regions) == 1 else measure_region(mask, geometry, probability, edge_mm=edge_mm)
+        whole = regions[0] if len(regions) == 1 else measure_region(mask, geometry, probability)
         none = Injectate(
             pools=(),
             mask=mask,
