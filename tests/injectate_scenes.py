@@ -42,7 +42,7 @@ def radius_mm(time_s, onset_s, rate_mm2_s=15.0):
 
 
 def injection(
-    seconds=3.0, *, onset_s=1.5, echo=0.1, centre=TIP_MM, seed=1, shift_mm=lambda _: (0.0, 0.0), gain_db=lambda _: 0.0
+    seconds=3.0, *, onset_s=1.5, echo=0.1, centre=TIP_MM, seed=1, shift_mm=lambda _t: (0.0, 0.0), gain_db=lambda _t: 0.0
 ):
     """Frames and true masks of fluid that grows at 15 mm2/s around `centre`; tissue moves by `shift_mm`."""
     tissue, fluid = speckle(seed), speckle(seed + 1000)

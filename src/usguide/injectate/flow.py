@@ -22,7 +22,7 @@ class TissueFlow:
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._dis.setFinestScale(1)
-        self._dis.setVariationalRefinementIterations(2)
+        self._dis.setVariationalRefinementIterations(0)
 
     def pushed(self, grey: F32, reference: F32) -> F32:
         """Return the reference with its tissue where the frame has it.

@@ -35,7 +35,7 @@ class FollowSettings:
 
     smooth_mm: float = 0.15
     """Standard deviation of the Gaussian that grey levels are smoothed with: less than needles are sought in."""
-    memory_s: float = 0.08
+    memory_s: float = 0.05
     """Time constant with which the evidence follows the frames."""
     window_mm: float = 9.0
     """Fluid is looked for so far around the tip and around each pool."""

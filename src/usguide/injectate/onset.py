@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -17,19 +16,17 @@ Bytes = NDArray[np.uint8]
 class OnsetSettings:
     """When a dark blob is taken for fluid. Mass is log-likelihood ratio times area, in mm2."""
 
-    dark: float = 0.5
-    """Mean log-likelihood ratio above which a place belongs to a blob."""
+    dark: float = 1.5
+    """Log-likelihood ratio above which a place belongs to a blob."""
     gap_mm: float = 2.4
     """Dark places whose gaps are no wider are one blob: a ring comes in pieces."""
     allowance: float = 1.0
     """Mass that is always there."""
-    clutter_share: float = 0.7
+    clutter_share: float = 1.0
     """So much of the mass of the heaviest blob elsewhere is expected at the tip, too."""
-    threshold: float = 0.5
+    threshold: float = 1.4
     """Mass times seconds above that allowance at which it is fluid."""
-    lag_s: float = 0.12
-    """Fluid is there so long before its mass rises."""
-    marked_share: float = 0.5
+    marked_share: float = 0.7
     """Allowance and threshold are lowered to this share ..."""
     marked_s: float = 4.0
     """... for so long after a marked injection."""
@@ -66,8 +63,7 @@ def blob_at(evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings
     mm_per_px : float
     settings : OnsetSettings
     """
-    mean = cv2.blur(evidence, (3, 3))
-    dark = ((mean > settings.dark) & (known == 0)).astype(np.uint8)
+    dark = ((evidence > settings.dark) & (known == 0)).astype(np.uint8)
     side = 2 * round(0.5 * settings.gap_mm / mm_per_px) + 1
     count, labels = cv2.connectedComponents(
         cv2.dilate(dark, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
@@ -76,7 +72,7 @@ def blob_at(evidence: F32, near: Bytes, known: Bytes, mm_per_px: float, settings
         return None
     labels *= dark
     flat = labels.ravel()
-    mass = np.bincount(flat, mean.ravel(), minlength=count) * mm_per_px**2
+    mass = np.bincount(flat, evidence.ravel(), minlength=count) * mm_per_px**2
     touching = np.bincount(flat, near.ravel() > 0, minlength=count) > 0
     mass[0] = 0
     here = np.where(touching, mass, 0.0)
@@ -104,7 +100,6 @@ class OnsetTest:
         """Begin anew."""
         self.sum = 0.0
         self._since_s: float | None = None
-        self._times: deque[float] = deque(maxlen=60)
 
     def look(self, blob: Blob | None, timestamp_s: float, passed_s: float, *, marked: bool) -> float | None:
         """Take one frame; return the time of the onset once there is one.
@@ -122,11 +117,9 @@ class OnsetTest:
         mass, elsewhere = (0.0, 0.0) if blob is None or blob.area_mm2 < s.least_mm2 else (blob.mass, blob.elsewhere)
         # A freeze or a gap in the stream is one frame's worth of evidence, not many.
         self.sum = max(0.0, self.sum + (mass - ease * s.allowance - s.clutter_share * elsewhere) * min(passed_s, 0.1))
-        self._times.append(timestamp_s)
         if self.sum == 0:
             self._since_s = None
             return None
         if self._since_s is None:
-            # The first frame that may have shown it.
-            self._since_s = next(t for t in self._times if t >= timestamp_s - s.lag_s)
+            self._since_s = timestamp_s
         return self._since_s if self.sum >= ease * s.threshold else None

@@ -1,0 +1,81 @@
+"""The change-point test, against sums by hand; the blob that it looks at."""
+
+import numpy as np
+import pytest
+
+from usguide.injectate.onset import Blob, OnsetSettings, OnsetTest, blob_at
+
+SETTINGS = OnsetSettings(allowance=1.0, clutter_share=1.0, threshold=1.0, least_mm2=0.5, marked_share=0.5)
+
+
+def blob(mass, elsewhere=0.0, area_mm2=2.0):
+    return Blob(np.ones((1, 1), np.uint8), mass, area_mm2, elsewhere)
+
+
+def first_alarm(masses, *, marked=False, step_s=0.05, **options):
+    test = OnsetTest(SETTINGS)
+    for k, mass in enumerate(masses):
+        found = test.look(blob(mass, **options), k * step_s, step_s, marked=marked)
+        if found is not None:
+            return k, found
+    return None
+
+
+def test_the_sum_and_its_date_are_those_worked_out_by_hand():
+    # Four frames of nothing, then 5 above the allowance: 0.05 s each, so that 1.0 is reached with the fourth of them.
+    assert first_alarm([0.0] * 4 + [6.0] * 10) == (7, pytest.approx(0.2))
+
+
+def test_a_mass_within_the_allowance_never_adds_up():
+    assert first_alarm([1.0] * 1000) is None
+
+
+def test_what_was_noise_before_does_not_date_the_onset_back():
+    masses = [3.0, 0.0, 0.0, 0.0] + [0.0] * 4 + [6.0] * 10
+    assert first_alarm(masses)[1] == pytest.approx(8 * 0.05)
+
+
+def test_as_much_elsewhere_is_no_onset():
+    assert first_alarm([6.0] * 100, elsewhere=5.0) is None
+
+
+def test_a_blob_that_is_too_small_is_none():
+    assert first_alarm([6.0] * 100, area_mm2=0.4) is None
+
+
+def test_a_marked_injection_is_noticed_sooner():
+    assert first_alarm([2.0] * 100, marked=True)[0] < first_alarm([2.0] * 100)[0]
+
+
+def test_a_gap_in_the_stream_counts_as_one_frame():
+    test = OnsetTest(SETTINGS)
+    assert test.look(blob(6.0), 10.0, 9.0, marked=False) is None
+
+
+def test_the_heaviest_blob_at_the_tip_is_taken_and_the_rest_is_clutter():
+    evidence = np.full((60, 80), -2.0, np.float32)
+    evidence[20:24, 20:26] = 2.0  # at the tip
+    evidence[50:54, 60:64] = 3.0  # far from it
+    near = np.zeros((60, 80), np.uint8)
+    near[22, 22] = 1
+    found = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings())
+    assert found.mass == pytest.approx(24 * 2.0 * 0.09)
+    assert found.area_mm2 == pytest.approx(24 * 0.09)
+    assert found.elsewhere == pytest.approx(16 * 3.0 * 0.09)
+
+
+def test_pieces_of_a_ring_are_one_blob():
+    evidence = np.full((60, 80), -2.0, np.float32)
+    evidence[20:24, 20:26] = evidence[20:24, 30:36] = 2.0  # 1.2 mm apart
+    near = np.zeros((60, 80), np.uint8)
+    near[22, 22] = 1
+    found = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings(gap_mm=2.4))
+    assert found.mass == pytest.approx(48 * 2.0 * 0.09)
+    apart = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings(gap_mm=0.5))
+    assert apart.mass == pytest.approx(24 * 2.0 * 0.09)
+
+
+def test_known_fluid_is_no_blob():
+    evidence = np.full((20, 20), 2.0, np.float32)
+    every = np.ones((20, 20), np.uint8)
+    assert blob_at(evidence, every, every, 0.3, OnsetSettings()) is None
