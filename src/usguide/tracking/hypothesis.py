@@ -91,6 +91,8 @@ class Hypothesis:
         self.born_s = self.seen_s = self.now_s = timestamp_s
         self.confirmed = self.was_confirmed = False
         self.trusted_until_s, self.confidence = -math.inf, 0.0
+        self.believed, self.weighed_s = 0.0, timestamp_s
+        """Running mean of its confidence."""
         self.detection = detection
         self.direction_rad = _direction(detection.shaft)
         self._anchor = np.asarray(detection.shaft.entry_mm)

@@ -156,7 +156,9 @@ class NeedleTracker:
         stream_s = now_s - (now_s if self._began_s is None else self._began_s)
         for h in self.hypotheses:
             h.set_scene(len(self.hypotheses), rival, stream_s)
+            dt, h.weighed_s = now_s - h.weighed_s, now_s
             h.confidence = self._confidence(h, now_s)
+            h.believed += (1 - math.exp(-dt / BELIEVED_S)) * (h.confidence - h.believed)
 
     def _confidence(self, h: Hypothesis, now_s: float) -> float:
         if h.detection.features is None:
@@ -225,11 +227,16 @@ LEAP_MM = 10.0
 
 
 ACROSS_SIGMA_MM = 0.15
+BELIEVED_S = 0.25
+"""Time constant of the mean that a coasting track's confidence falls back on."""
 
 
 def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
     unseen = now_s - h.seen_s
-    confidence = h.confidence if state is TrackState.TRACKING else h.confidence * math.exp(-unseen / 0.5)
+    confidence = h.confidence
+    if state is not TrackState.TRACKING:
+        # One frame that does not convince does not undo what convinced before.
+        confidence = max(h.confidence, h.believed) * math.exp(-unseen / 0.5)
     way = h.way_mm
     fraction = min(1.0, way / h.longest_mm) if h.longest_mm > 0 else 1.0
     # A visible end that has come back may be a withdrawn tip, or one that has left the plane.
