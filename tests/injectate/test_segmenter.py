@@ -117,7 +117,7 @@ def test_a_vessel_that_pulsates_beside_the_tip_stays_out():
     away = np.maximum(np.hypot(dx, dz), 1e-6)
     frames = []
     for k in range(48):
-        wide = 2.0 + 0.2 * np.sin(2 * np.pi * 1.2 * k / RATE_HZ)
+        wide = 2.0 + 0.1 * np.sin(2 * np.pi * 1.2 * k / RATE_HZ)
         # Tissue gives way and keeps its area.
         rest = np.sqrt(np.maximum(away**2 - wide**2 + 2.0**2, 0)) / away
         column, row = ((TIP_MM[0] + 3.5 + dx * rest) / SPACING_MM, (TIP_MM[1] + dz * rest) / SPACING_MM)

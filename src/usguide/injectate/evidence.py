@@ -24,7 +24,7 @@ class LikelihoodSettings:
 
     drops: tuple[float, ...] = (1.9, 2.6, 3.5, 4.8)
     """How far below the tissue fluid may lie while its own level is not known, in standard deviations of speckle."""
-    same_share: float = 0.75
+    same_share: float = 0.85
     """Share of tissue that lies where it lay; the rest may have been pushed aside."""
     still: float = 3.0
     still_per_misfit: float = 0.5
@@ -37,9 +37,9 @@ class LikelihoodSettings:
     needle_mm: float = 1.5
     """Width of the band around a shaft that says nothing against fluid."""
     beyond_tip_mm: float = 0.6
-    edge_share: float = 0.8
+    edge_share: float = 0.4
     """Share of fluid that lies in its soft edge, where it is of any grey level between fluid and tissue."""
-    fill_mm: float = 3.0
+    fill_mm: float = 2.1
     """Across a shaft, evidence is taken from a square of this side."""
     shadow_strip_mm: float = 1.2
     shadow_clear_mm: float = 0.9

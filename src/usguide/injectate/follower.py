@@ -35,7 +35,7 @@ class FollowSettings:
 
     smooth_mm: float = 0.15
     """Standard deviation of the Gaussian that grey levels are smoothed with: less than needles are sought in."""
-    memory_s: float = 0.08
+    memory_s: float = 0.05
     """Time constant with which the evidence follows the frames."""
     window_mm: float = 9.0
     """Fluid is looked for so far around the tip and around each pool."""
@@ -47,6 +47,8 @@ class FollowSettings:
     """What may be fluid, but was not taken for it, is learnt at this share of the usual rate."""
     level_memory_s: float = 0.3
     """Time constant with which the fluid's grey level is learnt."""
+    settle_s: float = 0.4
+    """A reference has to be this old before anything is new against it."""
     most_misfit: float = 12.0
     """With a worse registration, in grey levels, nothing is said of new fluid."""
     reference: ReferenceSettings = field(default_factory=ReferenceSettings)
@@ -85,6 +87,7 @@ class FluidFollower:
         self.pools: dict[int, PoolState] = {}
         self._next_id = 1
         self._fluid = FluidLevel()
+        self._began_s: float | None = None
         self.comparable = False
 
     def begin(self, here: SharedFrame) -> None:
@@ -99,6 +102,7 @@ class FluidFollower:
         self._onset.reset()
         self.pools.clear()
         self._fluid = FluidLevel()
+        self._began_s = None
         self.comparable = False
 
     def lay(self, here: SharedFrame, sites: Sites) -> None:
@@ -127,7 +131,9 @@ class FluidFollower:
             raise AssertionError("a frame that nothing of before can be laid onto begins anew")
         s, ref = self.settings, self.reference
         mm = here.geometry.axial_mm_per_px
-        self.comparable = here.novelty.misfit <= s.most_misfit
+        self._began_s = timestamp_s if self._began_s is None else self._began_s
+        settled = timestamp_s - self._began_s >= s.settle_s
+        self.comparable = settled and here.novelty.misfit <= s.most_misfit
         grey = ref.to_still(self._grey(here) - np.float32(here.novelty.offset))
         valid = self._valid_still(here)
         ref.look_around(timestamp_s, mm)

@@ -23,11 +23,11 @@ LOGISTIC = 1.6
 class RegionSettings:
     """How places become regions."""
 
-    edge_cost: float = 0.5
+    edge_cost: float = 0.4
     """Cost of a px of edge, in log-likelihood ratio of a px of area."""
     iterations: int = 12
     first_iterations: int = 40
-    edge_mm: float = 0.15
+    edge_mm: float = 0.17
     """The edge of fluid, where half the amplitude is left, lies so far outside of where its grey levels end."""
     edge_sigma_mm: float = 0.25
     """How well that edge is known."""
