@@ -115,7 +115,7 @@ def outcome(name, dice, *, kind="lens", dark="anechoic", false_onsets=0, no_spre
     if kind in ("lens", "ring", "pool"):
         methods |= {c: spread(others) for c in COMPARED}
     strip = cv2_strip() if kind in ("lens", "ring", "pool") else None
-    return InjectateOutcome(name, tags, 10, True if strip else None, methods, strip)
+    return InjectateOutcome(name, tags, 10, True if strip else None, methods, strip, strip)
 
 
 def cv2_strip():
@@ -188,7 +188,7 @@ def test_the_page_and_the_pictures(outcomes, tmp_path):
     found["bars"] = to_plain(bar_lines({"injectate": found}, INJECTATE_BARS))
     page = injectate_html(found, shown)
     assert "best: b, Dice 0.92" in page
-    assert page.count("<img") == 3
+    assert page.count("<img") == 6  # what was found, and its course over time
     assert "GrabCut" in page
     save_strips(tmp_path / "injectate.png", shown)
     assert (tmp_path / "injectate.png").stat().st_size > 1000

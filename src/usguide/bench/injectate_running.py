@@ -16,6 +16,7 @@ from usguide.bench.injectate_methods import COMPARED, MethodFactory, target_outl
 from usguide.bench.loading import Truth, open_sequence
 from usguide.bench.pictures import OURS, TRUTH
 from usguide.bench.sequences import Sequence
+from usguide.draw.plot import SpreadSeries, draw_spread_plot
 from usguide.intensity import full_scale_of
 from usguide.metrics import SpreadScores, score_injectate, score_spread
 from usguide.phantoms import PhantomTruth
@@ -50,6 +51,8 @@ class InjectateOutcome:
     methods: Mapping[str, MethodOutcome]
     strip: bytes | None
     """JPEG of the first method at `SHOWN_S`; None without fluid."""
+    plot: bytes | None = None
+    """JPEG of what the first method measured over time; None without fluid."""
 
 
 def has_fluid(tags: Mapping[str, str]) -> bool:
@@ -85,6 +88,7 @@ def run_injectate(sequence: Sequence, methods: Mapping[str, MethodFactory], fold
         needle_known=_needle_known(truth, first, frames) if fluid and isinstance(truth, PhantomTruth) else None,
         methods=outcomes,
         strip=_strip(frames, masks, first) if fluid else None,
+        plot=_plot(sequence.name, first) if fluid else None,
     )
 
 
@@ -138,6 +142,19 @@ def _needle_known(truth: PhantomTruth, results: list[GuidanceResult], frames: li
     )
 
 
+def _plot(name: str, results: list[GuidanceResult]) -> bytes:
+    """Draw area, extent and the like against time."""
+    series = SpreadSeries()
+    for result in results:
+        series.add(result)
+    return _jpeg(draw_spread_plot(series, name))
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return bytes(data.tobytes())
+
+
 def _strip(frames: list[Frame], masks: NDArray[np.bool_], results: list[GuidanceResult]) -> bytes:
     """Draw truth and what was found at five times, side by side."""
     onset = int(np.argmax(masks.any(axis=(1, 2))))
@@ -159,5 +176,4 @@ def _strip(frames: list[Frame], masks: NDArray[np.bool_], results: list[Guidance
             cv2.drawContours(tile, outlines, -1, colour, 1)
         cv2.putText(tile, f"{after_s:+.1f} s", (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
         tiles.append(tile)
-    _, data = cv2.imencode(".jpg", np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return bytes(data.tobytes())
+    return _jpeg(np.asarray(np.hstack(tiles), dtype=np.uint8))

@@ -79,14 +79,18 @@ def _pictures(shown: Sequence[tuple[str, InjectateOutcome]]) -> str:
     if not shown:
         return ""
     figures = "".join(
-        f'<figure><img alt="{escape(word)}: {escape(o.name)}" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(o.strip or b"").decode("ascii")}">'
-        f"<figcaption>{escape(caption(word, o))}</figcaption></figure>"
+        f"<figure>{_image(f'{word}: {o.name}', o.strip)}<figcaption>{escape(caption(word, o))}</figcaption>"
+        f"<details><summary>Area and extent over time</summary>{_image(f'{o.name} over time', o.plot)}</details></figure>"
         for word, o in shown
     )
     times = ", ".join(f"{t:g}" for t in SHOWN_S)
     note = f'<p class="soft">Green: truth. Blue: {OURS}. {times} s after the true onset.</p>'
     return f"<h3>Best, median and worst sequence</h3>{note}{figures}"
+
+
+def _image(what: str, jpeg: bytes | None) -> str:
+    data = base64.b64encode(jpeg or b"").decode("ascii")
+    return f'<img alt="{escape(what)}" src="data:image/jpeg;base64,{data}">'
 
 
 def _sequences(sequences: list[dict[str, Any]], methods: list[str]) -> str:
