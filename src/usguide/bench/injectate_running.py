@@ -16,8 +16,8 @@ from usguide.bench.injectate_methods import COMPARED, MethodFactory, target_outl
 from usguide.bench.loading import Truth, open_sequence
 from usguide.bench.pictures import OURS, TRUTH
 from usguide.bench.sequences import Sequence
+from usguide.draw.pixels import to_eight_bits
 from usguide.draw.plot import SpreadSeries, draw_spread_plot
-from usguide.intensity import full_scale_of
 from usguide.metrics import SpreadScores, score_injectate, score_spread
 from usguide.phantoms import PhantomTruth
 from usguide.types import Frame, GuidanceResult
@@ -164,11 +164,9 @@ def _strip(frames: list[Frame], masks: NDArray[np.bool_], results: list[Guidance
         k = int(np.argmin(np.abs(times - times[onset] - after_s)))
         frame, fluid = frames[k], results[k].injectate
         x, y, w, h = frame.region or (0, 0, frame.shape[1], frame.shape[0])
-        g, pixels = frame.geometry, np.asarray(frame.pixels[y : y + h, x : x + w], np.float32)
+        g, pixels = frame.geometry, to_eight_bits(frame.pixels[y : y + h, x : x + w], frame.full_scale)
         height = round(STRIP_PX * h * g.axial_mm_per_px / (w * g.lateral_mm_per_px))
-        scale = 255 / full_scale_of(frame.pixels, frame.full_scale)
-        grey = cv2.resize(np.clip(pixels * scale, 0, 255).astype(np.uint8), (STRIP_PX, height))
-        tile = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+        tile = cv2.cvtColor(cv2.resize(pixels, (STRIP_PX, height)), cv2.COLOR_GRAY2BGR)
         reported = np.zeros_like(masks[k]) if fluid is None else fluid.mask_on(frame)
         for mask, colour in ((masks[frame.index], TRUTH), (reported, OURS)):
             shown = cv2.resize(mask[y : y + h, x : x + w].astype(np.uint8), (STRIP_PX, height))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.ends import CHANNELS, INPUTS, beside, end_inputs
+from usguide.detection._kernels.examine import along
 from usguide.detection._kernels.profile import HALF_STRIP, straighten
 from usguide.detection.candidates import Candidate
 from usguide.detection.evidence import Evidence
@@ -97,10 +98,8 @@ def place_end(candidate: Candidate, evidence: Evidence, net: EndNet) -> None:
     near = int(NEAR_MM / evidence.mm_per_px)
     part = slice(max(0, peak - near - candidate.least), peak + near + 1 - candidate.least)
     end = float(chance[part] @ places[part]) / float(chance[part].sum())
-    x, y, angle = candidate.strip
-    off = candidate.bend * end * end
-    c, s = math.cos(angle), math.sin(angle)
-    candidate.end = np.array([x + c * end - s * off, y + s * end + c * off])
+    x, y, _ = along(*candidate.strip, candidate.bend, end)
+    candidate.end = np.array([x, y])
     candidate.chord_rad = math.atan2(*(candidate.end - candidate.entry)[::-1])
     spread = float(chance @ (places - end) ** 2) / float(chance.sum())
     candidate.end_variance_mm2 = spread * evidence.mm_per_px**2 + FLOOR_MM2

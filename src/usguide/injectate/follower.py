@@ -12,10 +12,11 @@ from usguide.geometry import ImageGeometry
 from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, shaft_band
 from usguide.injectate.flow import TissueFlow
 from usguide.injectate.onset import OnsetSettings, OnsetTest, blob_at
-from usguide.injectate.reference import Reference, ReferenceSettings, inverse, product, warped
+from usguide.injectate.reference import Reference, ReferenceSettings
 from usguide.injectate.regions import RegionSettings, Variation, followed, shifted_edge
 from usguide.injectate.shared import SharedFrame
 from usguide.injectate.sites import Sites
+from usguide.motion.affine import inverse, product, warped
 from usguide.types import NeedleTrack
 
 F32 = NDArray[np.float32]

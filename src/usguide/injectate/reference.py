@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.motion.affine import farthest_px, inverse, product, warped
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -77,9 +79,7 @@ class Reference:
             From px of the new grid to px of the old one.
         """
         self.affine = product(self.affine, motion)
-        h, w = self.picture.shape
-        corners = np.array([[0, 0, 1], [w - 1, 0, 1], [0, h - 1, 1], [w - 1, h - 1, 1.0]])
-        if float(np.abs(corners @ self.affine.T - corners[:, :2]).max()) <= REBASE_PX:
+        if farthest_px(self.affine, self.picture.shape) <= REBASE_PX:
             return None
         over = self.affine
         self.picture = warped(self.picture, over, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
@@ -132,21 +132,3 @@ class Reference:
         usual = float(np.median(spread[known > 0])) if known.any() else 0.0
         # Fascia says nothing of how dark tissue may be.
         self.level, self.spread = moments(np.minimum(self.picture, level + np.float32(usual)))
-
-
-def warped(image: F32, affine: F64, how: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT) -> F32:
-    """Return the picture whose px are found in `image` by `affine`."""
-    out = cv2.warpAffine(image, affine, image.shape[::-1], flags=how | cv2.WARP_INVERSE_MAP, borderMode=border)
-    return np.asarray(out, dtype=np.float32)
-
-
-def inverse(affine: F64) -> F64:
-    """Return the way back of a (2, 3) map."""
-    return np.asarray(cv2.invertAffineTransform(affine), dtype=np.float64)
-
-
-def product(first: F64, second: F64) -> F64:
-    """Return the map that applies `second`, then `first`."""
-    out = first[:, :2] @ second
-    out[:, 2] += first[:, 2]
-    return np.asarray(out)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.injectate._kernels.variation import descend
-from usguide.injectate.reference import warped
+from usguide.motion.affine import warped
 
 F32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]

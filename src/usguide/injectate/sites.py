@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry, Point
 from usguide.injectate.reference import Reference
+from usguide.motion.affine import inverse
 from usguide.types import NeedleTrack
 
 F64 = NDArray[np.float64]
@@ -67,7 +68,7 @@ class Sites:
 
     def carried(self, moved: F64) -> None:
         """Follow a reference that has moved over: `moved` leads from px of the new grid to px of the old one."""
-        back = np.asarray(cv2.invertAffineTransform(moved))
+        back = inverse(moved)
         self._seeds_px = [back[:, :2] @ p + back[:, 2] for p in self._seeds_px]
         self._tips = deque((t, back[:, :2] @ p + back[:, 2]) for t, p in self._tips)
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.motion.affine import farthest_px, inverse, product, warped
 from usguide.motion.registration import Registration, register_affine
 
 F32 = NDArray[np.float32]
@@ -99,10 +100,10 @@ class Background:
         if found.overlap < self.settings.min_overlap:
             self._start(image, valid)
             return None
-        motion = _product(_inverse(self._affine), found.affine)
+        motion = product(inverse(self._affine), found.affine)
         self._affine, self._offset = found.affine, found.offset
-        background = _warp(self._picture, self._affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        known = (_warp(self._known, self._affine) > 0.99) & valid
+        background = warped(self._picture, self._affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+        known = (warped(self._known, self._affine) > 0.99) & valid
         difference = image - background
         # A change of gain shifts everything.
         difference -= np.float32(self._offset)
@@ -117,12 +118,12 @@ class Background:
         share = np.float32(1 - math.exp(-passed / self.settings.memory_s))
         self._time_s = timestamp_s
         usable = valid if needle is None else valid & ~needle
-        if self._distance_px(image.shape) > REBASE_PX:
+        if farthest_px(self._affine, image.shape) > REBASE_PX:
             self._rebase(image, usable)
             return
-        inverse = _inverse(self._affine)
-        here = _warp(image - np.float32(self._offset), inverse, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        there = _warp(usable.astype(np.float32), inverse) > 0.99
+        back = inverse(self._affine)
+        here = warped(image - np.float32(self._offset), back, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+        there = warped(usable.astype(np.float32), back) > 0.99
         before = self._known > 0.5
         old, new = there & before, there & ~before
         self._picture += share * old * (here - self._picture)
@@ -134,17 +135,11 @@ class Background:
         self._picture, self._known = image.copy(), valid.astype(np.float32)
         self._affine, self._offset = np.eye(2, 3), 0.0
 
-    def _distance_px(self, shape: tuple[int, ...]) -> float:
-        """How far the corners of the frame lie from their place in the background."""
-        h, w = shape
-        corners = np.array([[0, 0, 1], [w - 1, 0, 1], [0, h - 1, 1], [w - 1, h - 1, 1.0]])
-        return float(np.abs(corners @ self._affine.T - corners[:, :2]).max())
-
     def _rebase(self, image: F32, usable: Mask) -> None:
         if self._picture is None or self._known is None:
             return
-        background = _warp(self._picture, self._affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        known = _warp(self._known, self._affine) > 0.99
+        background = warped(self._picture, self._affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+        known = warped(self._known, self._affine) > 0.99
         self._picture = np.where(known, background, image - np.float32(self._offset)).astype(np.float32)
         self._known = (known | usable).astype(np.float32)
         self._affine = np.eye(2, 3)
@@ -169,26 +164,8 @@ class Background:
         return Registration(_scaled(found.affine, COARSE), found.offset, found.overlap, found.misfit)
 
 
-def _warp(image: F32, affine: F64, how: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT) -> F32:
-    out = cv2.warpAffine(image, affine, image.shape[::-1], flags=how | cv2.WARP_INVERSE_MAP, borderMode=border)
-    return np.asarray(out, dtype=np.float32)
-
-
-def _full(affine: F64) -> F64:
-    return np.vstack([affine, [0.0, 0.0, 1.0]])
-
-
-def _inverse(affine: F64) -> F64:
-    return np.asarray(cv2.invertAffineTransform(affine), dtype=np.float64)
-
-
-def _product(first: F64, second: F64) -> F64:
-    """Return the map that applies `second`, then `first`."""
-    return np.asarray((_full(first) @ _full(second))[:2])
-
-
 def _scaled(affine: F64, factor: float) -> F64:
     """Return the same map for pictures whose pixels are smaller by `factor` (centres at whole coordinates)."""
     shift = 0.5 * factor - 0.5
     scale = np.array([[factor, 0.0, shift], [0.0, factor, shift]])
-    return _product(_product(scale, affine), _inverse(scale))
+    return product(product(scale, affine), inverse(scale))

@@ -15,7 +15,7 @@ from usguide.types import Detection, Shaft
 
 F64 = NDArray[np.float64]
 
-FAST_S, SLOW_S, LOOKS_S = 0.25, 1.0, 0.3
+FAST_S, SLOW_S, LOOKS_S, BELIEVED_S = 0.25, 1.0, 0.3, 0.25
 """Time constants of running means."""
 UNSEEN_LOG_ODDS = -6.0
 SMOOTH_STEP_MM = 3.0
@@ -91,8 +91,7 @@ class Hypothesis:
         self.born_s = self.seen_s = self.now_s = timestamp_s
         self.confirmed = self.was_confirmed = False
         self.trusted_until_s, self.confidence = -math.inf, 0.0
-        self.believed, self.weighed_s = 0.0, timestamp_s
-        """Running mean of its confidence."""
+        self.believed, self._weighed_s = 0.0, timestamp_s
         self.detection = detection
         self.direction_rad = _direction(detection.shaft)
         self._anchor = np.asarray(detection.shaft.entry_mm)
@@ -175,6 +174,11 @@ class Hypothesis:
         self._most_new = max(self._most_new, float(self._looks[_NEW_MEAN]))
         self._farthest_mm = max(self._farthest_mm, self.way_mm)
         self._mix_log_odds(shaft.score, dt)
+
+    def believe(self, confidence: float, timestamp_s: float) -> None:
+        """Note how much it is believed now; `believed` is the running mean, which a coasting track falls back on."""
+        self.believed += _share(timestamp_s - self._weighed_s, BELIEVED_S) * (confidence - self.believed)
+        self.confidence, self._weighed_s = confidence, timestamp_s
 
     def set_scene(self, rivals: int, rival_log_odds: float, stream_s: float) -> None:
         """Note what else there is: other hypotheses, the best free candidate, and how long the stream has run."""

@@ -156,9 +156,7 @@ class NeedleTracker:
         stream_s = now_s - (now_s if self._began_s is None else self._began_s)
         for h in self.hypotheses:
             h.set_scene(len(self.hypotheses), rival, stream_s)
-            dt, h.weighed_s = now_s - h.weighed_s, now_s
-            h.confidence = self._confidence(h, now_s)
-            h.believed += (1 - math.exp(-dt / BELIEVED_S)) * (h.confidence - h.believed)
+            h.believe(self._confidence(h, now_s), now_s)
 
     def _confidence(self, h: Hypothesis, now_s: float) -> float:
         if h.detection.features is None:
@@ -227,8 +225,6 @@ LEAP_MM = 10.0
 
 
 ACROSS_SIGMA_MM = 0.15
-BELIEVED_S = 0.25
-"""Time constant of the mean that a coasting track's confidence falls back on."""
 
 
 def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:

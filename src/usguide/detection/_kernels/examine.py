@@ -115,7 +115,7 @@ def examine(
         bend = min(max(bend + centre[2] / (length * length), -limit), limit)
         angle += math.atan(centre[1] / length)
         # The strip starts before the entry, on the same parabola.
-        bx, by, at_start = _along(x0, y0, angle, bend, -float(before))
+        bx, by, at_start = along(x0, y0, angle, bend, -float(before))
         n = min(before + steps + int(BEYOND_MM / mm), most)
         straighten(look, look_known, look_energy, look_floor2, bx, by, at_start, bend, n, 0, a, seen_a)
         straighten(new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, 0, b, seen_b)
@@ -133,9 +133,9 @@ def examine(
         if look_again == 1 and moved < STILL_PX:
             break
         if look_again < 2:
-            x0, y0, angle = _along(bx, by, at_start, bend, float(start))
-    ex, ey, _ = _along(bx, by, at_start, bend, float(start))
-    tx, ty, at_end = _along(bx, by, at_start, bend, end)
+            x0, y0, angle = along(bx, by, at_start, bend, float(start))
+    ex, ey, _ = along(bx, by, at_start, bend, float(start))
+    tx, ty, at_end = along(bx, by, at_start, bend, end)
     chord = math.atan2(ty - ey, tx - ex)
     curve[0], curve[1], curve[2], curve[3], curve[4], curve[5] = ex, ey, tx, ty, chord, at_end
     curve[6], curve[7] = bend, found[1] * mm * mm + 0.04
@@ -153,7 +153,7 @@ def examine(
 
 
 @kernel
-def _along(x: float, y: float, angle: float, bend: float, t: float) -> tuple[float, float, float]:
+def along(x: float, y: float, angle: float, bend: float, t: float) -> tuple[float, float, float]:
     """Go t px along a parabola: the point there, and the direction."""
     c, s, off = math.cos(angle), math.sin(angle), bend * t * t
     return x + c * t - s * off, y + s * t + c * off, angle + math.atan(2 * bend * t)
