@@ -347,3 +347,18 @@ def test_appearance_is_searched_by_the_clock_and_novelty_in_every_frame(advancin
     sought.clear()
     pipeline.step_still(frames[0])
     assert sought == [(True, False)]
+
+
+def test_it_is_searched_widely_until_a_needle_is_tracked(advancing):
+    frames, _ = advancing
+    detector, widely = ug.detection.LineDetector(), []
+
+    class Noting:
+        def detect(self, evidence, prior, expected=()):
+            widely.append(evidence.search_widely)
+            return detector.detect(evidence, prior, expected)
+
+    pipeline = ug.GuidancePipeline(PRIOR, detector=Noting())
+    states = [pipeline.step(frame).state for frame in frames]
+    assert ug.TrackState.TRACKING in states
+    assert widely == [True, *(state is not ug.TrackState.TRACKING for state in states[:-1])]

@@ -11,23 +11,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide import Frame, GuidancePipeline, InsertionPrior, Shaft
+from usguide import Detection, Frame, GuidancePipeline, InsertionPrior, Shaft
 from usguide.bench.cache import cache_folder
 from usguide.bench.loading import Truth, open_sequence
 from usguide.bench.sequences import Recorded
 from usguide.bench.sequences import Sequence as Recording
 from usguide.detection import Evidence, LineDetector
-from usguide.detection._kernels.ends import INPUTS
-from usguide.detection.candidates import FEATURE_NAMES, Candidate, weigh
-from usguide.detection.ends import EndNet, inputs_along
+from usguide.detection.candidates import FEATURE_NAMES, WEIGHED, Candidate, weigh
+from usguide.detection.detector import needle_forest
 from usguide.detection.forest import Forest
+from usguide.detection.strips import StripNet, StripReader
 from usguide.phantoms import PhantomTruth
 from usguide.settings import PipelineSettings
 from usguide.tracking import NeedleTracker
 from usguide.tracking.hypothesis import TRACK_FEATURES
 
 F64 = NDArray[np.float64]
+Row = tuple[F64, int, float, bool, float, float, bool]
 COUNTED_MM = 5.0
+OTHERS = 4
+"""So many candidates that are no needle are kept of each frame for the strip network: the likeliest."""
+WEIGHED_AT = [FEATURE_NAMES.index(n) for n in WEIGHED]
 SAME_TURN_DEG, SAME_ACROSS_MM, TIP_MM = 5.0, 1.0, 2.0
 """A line is the needle's within these; a tip is right within that."""
 DIMMED = 0.7
@@ -75,11 +79,16 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
-    """One strip along a needle: `inputs` of `end_inputs`, the first place an end is sought at, and the true one in px."""
+    """What the strip network learns from, along one candidate."""
 
     inputs: NDArray[np.float16]
-    least: int
+    """Shape (CHANNELS, n): what `usguide.detection.strips` reads."""
+    row: int
+    """Of the job's `Rows`."""
+    line: bool
+    """On the needle."""
     true_px: float
+    """Place of the true end; NaN where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +150,26 @@ def _painted(frame: Frame, shaft: F64, grey_levels: float, width_mm: float) -> F
 
 
 class _Noting(LineDetector):
-    """A detector that keeps what it looked at."""
+    """A detector that keeps what it looked at, as it was before it was weighed; a blind one finds nothing."""
 
+    blind = False
     seen: list[Candidate]
     evidence: Evidence
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
-        """Find and keep, as they were before their ends were placed."""
-        self.evidence, self.seen = evidence, super().candidates(evidence, prior, expected)
-        return [copy(c) for c in self.seen]
+        """Find and keep."""
+        found = super().candidates(evidence, prior, expected)
+        self.evidence, self.seen = evidence, [copy(c) for c in found]
+        return found
+
+    def detect(
+        self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
+    ) -> tuple[Detection, ...]:
+        """Find candidates, and weigh them unless blind."""
+        if not self.blind:
+            return super().detect(evidence, prior, expected)
+        self.candidates(evidence, prior, expected)
+        return ()
 
 
 class _TruthTracker(NeedleTracker):
@@ -170,44 +190,65 @@ class _TruthTracker(NeedleTracker):
         return ()
 
 
-def collect_candidates(job: Job) -> tuple[Rows, list[Strip]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Models:
+    """What was fitted so far: of candidates, of bands, of tracks."""
+
+    needle: Forest
+    net: StripNet
+    track: Forest
+
+
+def collect_candidates(job: Job, models: Models | None = None) -> tuple[Rows, list[Strip]]:
     """Run the detector over a job; every fourth frame in its stream, every eighth as a picture on its own.
 
-    Returns the candidates, and the strips along those that lie on the needle.
+    With `models` a tracker that believes them keeps the needle out of the background, as well as it can; without, it is
+    told where the needle is.
+
+    Returns the candidates, and the bands along those on the needle and the likeliest of the others.
     """
     prior, still = job.recording.prior, isinstance(job.recording.content, Recorded) and job.recording.content.stills
     still = still or job.recording.suite == "stills"
     settings = PipelineSettings()
-    noting, tracker = _Noting(settings.detection.detector, NO_TREES, NO_NET), _TruthTracker(forest=NO_TREES)
+    told = _TruthTracker(forest=NO_TREES)
+    noting: _Noting
+    tracker: NeedleTracker
+    if models is None:
+        noting, tracker = _Noting(settings.detection.detector, NO_TREES), told
+        noting.blind = True
+    else:
+        noting = _Noting(settings.detection.detector, models.needle, models.net)
+        tracker = NeedleTracker(settings.tracker, forest=models.track)
     pipeline = GuidancePipeline(prior, settings, detector=noting, tracker=tracker)
-    rows: list[tuple[F64, int, float, bool, float, float, bool]] = []
+    rows: list[Row] = []
     strips: list[Strip] = []
     for n, look in enumerate(looks(job)):
         prior_now = _one_side(prior, n)
         pipeline.prior = prior_now
         if still or n % 8 == 6:
-            GuidancePipeline(prior if still else prior_now, settings, detector=noting, tracker=tracker).step_still(
-                look.frame
-            )
-            rows += _rows(noting, look, n, alone=True)
-            strips += _strips(noting, look)
+            alone = GuidancePipeline(prior if still else prior_now, settings, detector=noting, tracker=told)
+            alone.step_still(look.frame)
+            found = _rows(noting, look, n, alone=True)
+            strips += _strips(noting, look, found, len(rows))
+            rows += found
         if still:
             continue
-        tracker.shaft = None if look.shaft_mm is None else _chord(look.shaft_mm)
+        told.shaft = None if look.shaft_mm is None else _chord(look.shaft_mm)
         pipeline.step(look.frame)
         if n % 4 == 0 and n >= 2:
-            rows += _rows(noting, look, n, alone=False)
-            strips += _strips(noting, look)
+            found = _rows(noting, look, n, alone=False)
+            strips += _strips(noting, look, found, len(rows))
+            rows += found
     return _stacked(rows, len(FEATURE_NAMES)), strips
 
 
-def collect_tracks(job: Job, needle: Forest, ends: EndNet, track: Forest) -> Rows:
+def collect_tracks(job: Job, models: Models) -> Rows:
     """Run detector and tracker over a job, and keep every hypothesis of every frame."""
     settings = PipelineSettings()
-    tracker = NeedleTracker(settings.tracker, forest=track)
+    tracker = NeedleTracker(settings.tracker, forest=models.track)
     prior = _one_side(job.recording.prior, int(job.turn_deg) + len(job.recording.name))
     pipeline = GuidancePipeline(
-        prior, settings, detector=LineDetector(settings.detection.detector, needle, ends), tracker=tracker
+        prior, settings, detector=LineDetector(settings.detection.detector, models.needle, models.net), tracker=tracker
     )
     rows = []
     for n, look in enumerate(looks(job)):
@@ -225,9 +266,7 @@ def _one_side(prior: InsertionPrior, n: int) -> InsertionPrior:
     return prior if prior.entry_side != "any" else replace(prior, entry_side="left" if n // 4 % 2 else "right")
 
 
-def _rows(
-    noting: _Noting, look: Look, n: int, *, alone: bool
-) -> list[tuple[F64, int, float, bool, float, float, bool]]:
+def _rows(noting: _Noting, look: Look, n: int, *, alone: bool) -> list[Row]:
     weigh(noting.seen, NO_TREES)
     rows = []
     for c in noting.seen:
@@ -237,24 +276,30 @@ def _rows(
     return rows
 
 
-def _strips(noting: _Noting, look: Look) -> list[Strip]:
-    """Return what tells where the needle ends, along every candidate that lies on it."""
-    found: list[Strip] = []
-    if look.shaft_mm is None:
-        return found
-    for c in noting.seen:
-        to_mm, to_px = noting.evidence.geometry.to_mm, noting.evidence.geometry.to_px
-        entry, end = ((float(x), float(z)) for x, z in to_mm([c.entry, c.end]))
-        if not _judged(look.shaft_mm, Shaft(entry, end, 0.0))[0]:
-            continue
-        places = np.arange(len(c.sums))
-        turn = np.array([[math.cos(c.strip[2]), math.sin(c.strip[2])], [-math.sin(c.strip[2]), math.cos(c.strip[2])]])
-        along, across = turn @ (np.asarray(to_px(look.shaft_mm[-1])) - c.strip[:2])
-        away = np.hypot(places - along, c.bend * places**2 - across)
-        nearest = int(np.argmin(away))
-        if away[nearest] * noting.evidence.mm_per_px < SAME_ACROSS_MM + 0.5:
-            found.append(Strip(inputs_along(c, noting.evidence).astype(np.float16), c.least, float(nearest)))
+def _strips(noting: _Noting, look: Look, rows: list[Row], before: int) -> list[Strip]:
+    """Return the bands along every candidate on the needle, the likeliest others, and one more."""
+    if 0 < look.visible_mm < COUNTED_MM:
+        return []
+    odds = [-math.inf if row[3] else needle_forest().log_odds(row[0][WEIGHED_AT]) for row in rows]
+    others = [k for k in np.argsort(odds)[::-1] if not rows[k][3]]
+    kept = {*others[:OTHERS], *others[len(others) // 2 :][:1], *(k for k, row in enumerate(rows) if row[3])}
+    reader = StripReader(noting.evidence)
+    found = []
+    for k in sorted(kept):
+        c, line = noting.seen[k], bool(rows[k][3])
+        true_px = math.nan if not line or look.shaft_mm is None else _end_px(c, noting.evidence, look.shaft_mm[-1])
+        found.append(Strip(reader.read(c).astype(np.float16), before + int(k), line, true_px))
     return found
+
+
+def _end_px(c: Candidate, evidence: Evidence, end_mm: F64) -> float:
+    """Return the place of the true end along a candidate's strip; NaN where it lies beside it."""
+    places = np.arange(len(c.sums))
+    turn = np.array([[math.cos(c.strip[2]), math.sin(c.strip[2])], [-math.sin(c.strip[2]), math.cos(c.strip[2])]])
+    along, across = turn @ (np.asarray(evidence.geometry.to_px(end_mm)) - c.strip[:2])
+    away = np.hypot(places - along, c.bend * places**2 - across)
+    nearest = int(np.argmin(away))
+    return float(nearest) if away[nearest] * evidence.mm_per_px < SAME_ACROSS_MM + 0.5 else math.nan
 
 
 def _judged(truth: F64 | None, shaft: Shaft) -> tuple[bool, float, float]:
@@ -273,15 +318,13 @@ def _chord(shaft: F64) -> Shaft:
     return Shaft((float(shaft[0, 0]), float(shaft[0, 1])), (float(shaft[-1, 0]), float(shaft[-1, 1])), 0.0)
 
 
-def _stacked(rows: list[tuple[F64, int, float, bool, float, float, bool]], width: int) -> Rows:
+def _stacked(rows: list[Row], width: int) -> Rows:
     if not rows:
         return Rows(np.empty((0, width)), *(np.empty(0, t) for t in (int, float, bool, float, float, bool)))
     columns = list(zip(*rows, strict=True))
     return Rows(np.stack(columns[0]), *(np.array(c) for c in columns[1:]))
 
 
-NO_NET = EndNet(np.zeros((INPUTS + 1, 1), np.float32), np.zeros(1, np.float32))
-"""A network that knows nothing of ends."""
 NO_TREES = Forest(
     (),
     0.0,

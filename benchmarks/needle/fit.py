@@ -1,10 +1,10 @@
 """Fit the trees that weigh needle candidates and tracks, on tuning recordings alone, and store them in the package.
 
-    pip install scikit-learn
+    pip install scikit-learn torch
     python benchmarks/needle/fit.py            # renders what is not cached yet: about an hour on 2 cores the first time
 
 Four steps: candidates of all tuning recordings are collected, with the true needle kept out of the background; the
-needle's trees are fitted on them, and the network that finds ends on the strips along the needles; hypotheses are
+needle's trees are fitted on them, and the network that reads the bands along the likelier ones; hypotheses are
 collected from the tracker, each recording with trees that never saw it, and the track's trees are fitted on those.
 Needle-free recordings, real ones included, are also turned by up to 32 degrees, so that a slanted fascia is no needle; no
 angle is among the features. What is printed is cross-validated by recording, still on tuning data: the benchmark's test
@@ -18,17 +18,18 @@ import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np  # noqa: E402  (thread counts are read at import)
 from collect import COUNTED_MM, NO_TREES, TIP_MM, Job, Rows, Strip, collect_candidates, collect_tracks  # noqa: E402
-from fit_ends import fitted_ends  # noqa: E402
+from fit_strips import Example, fitted_strips  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from scenes import tuning_recordings  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
@@ -36,12 +37,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 import usguide  # noqa: E402
 from usguide.bench.sequences import Recorded  # noqa: E402
 from usguide.detection.candidates import FEATURE_NAMES, WEIGHED  # noqa: E402
-from usguide.detection.ends import EndNet  # noqa: E402
 from usguide.detection.forest import Forest  # noqa: E402
+from usguide.detection.strips import StripNet, scalars_of  # noqa: E402
 from usguide.tracking.hypothesis import TRACK_FEATURES  # noqa: E402
 
 Found = TypeVar("Found")
-FOLDS = 4
+FOLDS = 3
 UNSURE = replace(NO_TREES, base=-3.0)
 """Trees that believe nothing."""
 BRIGHTER = ((40.0, 0.5), (60.0, 1.0), (80.0, 0.7), (60.0, 1.6), (120.0, 1.0))
@@ -102,10 +103,8 @@ def track_jobs() -> list[Job]:
 
 
 def folds_of(jobs: list[Job]) -> NDArray[np.int64]:
-    """Give each job the fold of its recording, whatever is done to that; the same recording in two sets shares one."""
-    names = [job.recording.name for job in jobs]
-    fold = {n: k % FOLDS for k, n in enumerate(np.random.default_rng(0).permutation(sorted(set(names))))}
-    return np.array([fold[n] for n in names])
+    """Give each job the fold of its recording, whatever is done to that and whatever else there is to fit on."""
+    return np.array([crc32(job.recording.name.encode()) % FOLDS for job in jobs])
 
 
 def run(work: Callable[[Job], Found], jobs: list[Job], processes: int) -> list[Found]:
@@ -196,14 +195,18 @@ def main() -> None:
     _report_candidates(rows, odds)
     store(as_forest(fitted(shown[use], y[use], NEEDLE), WEIGHED), package / "detection/fitted/needle.npz")
 
-    strips = [s for _, s in collected]
+    ends = np.cumsum([0, *(len(r.frame) for r in rows)])
+    strips = [
+        [Example(s.inputs, scalars_of(r.features[s.row], odds[first + s.row]), s.line, s.true_px) for s in each]
+        for (r, each), first in zip(collected, ends, strict=False)
+    ]
     fold = folds_of(jobs)
     net_of_fold = [
-        fitted_ends([s for each, f in zip(strips, fold, strict=True) if f != k for s in each]) for k in range(FOLDS)
+        fitted_strips([s for each, f in zip(strips, fold, strict=True) if f != k for s in each]) for k in range(FOLDS)
     ]
-    _report_ends(strips, [net_of_fold[k] for k in fold])
-    net = fitted_ends([s for each in strips for s in each])
-    np.savez_compressed(package / "detection/fitted/end.npz", hidden=net.hidden, output=net.output)
+    _report_strips(collected, strips, [net_of_fold[k] for k in fold])
+    net = fitted_strips([s for each in strips for s in each])
+    np.savez_compressed(package / "detection/fitted/strip.npz", **asdict(net))
 
     known = dict(zip((j.recording.name for j in jobs), fold, strict=True))
     jobs = track_jobs()
@@ -231,10 +234,10 @@ def main() -> None:
 
 
 def _collect_all_tracks(
-    jobs: list[Job], needle: list[Forest], ends: list[EndNet], track: list[Forest], processes: int
+    jobs: list[Job], needle: list[Forest], nets: list[StripNet], track: list[Forest], processes: int
 ) -> list[Rows]:
     with ProcessPoolExecutor(processes) as workers:
-        return list(workers.map(collect_tracks, jobs, needle, ends, track))
+        return list(workers.map(collect_tracks, jobs, needle, nets, track))
 
 
 def _kept(folder: Path | None, name: str, make: Callable[[], list[Found]]) -> list[Found]:
@@ -272,18 +275,34 @@ def _report_candidates(rows: list[Rows], odds: NDArray[np.float64]) -> None:
         )
 
 
-def _report_ends(strips: list[list[Strip]], nets: list[EndNet]) -> None:
-    """How far the likeliest end is off, on the needle's own line."""
-    off = np.array(
-        [
-            int(np.argmax(net.log_likelihood(s.inputs.astype(float))[s.least :])) + s.least - s.true_px
-            for each, net in zip(strips, nets, strict=True)
-            for s in each
-        ]
-    )
+def _report_strips(
+    collected: list[tuple[Rows, list[Strip]]], strips: list[list[Example]], nets: list[StripNet]
+) -> None:
+    """How often the likeliest band of a frame is the needle's, and how far the likeliest end of those is off."""
+    best: dict[bool, list[tuple[bool, bool, float]]] = {False: [], True: []}
+    off = []
+    for (rows, kept), each, net in zip(collected, strips, nets, strict=True):
+        frames: dict[tuple[int, bool], list[tuple[float, bool, float]]] = {}
+        for strip, s in zip(kept, each, strict=True):
+            value, ends = net.read(s.inputs.astype(np.float32), s.scalars)
+            key = int(rows.frame[strip.row]), bool(rows.alone[strip.row])
+            frames.setdefault(key, []).append((value, s.line, float(rows.visible_mm[strip.row])))
+            if np.isfinite(s.true_px):
+                off.append(int(np.argmax(ends)) - s.true_px)
+        for (_, alone), found in frames.items():
+            o, line, visible = max(found)
+            best[alone].append((visible > 0, line, o))
+    for is_alone, likeliest in best.items():
+        needle, on, odds = (np.array(c) for c in zip(*likeliest, strict=True))
+        limit = np.quantile(odds[~needle], 0.98)
+        print(
+            f"network, {'alone' if is_alone else 'in a stream'}: likeliest on the needle {on[needle].mean():.3f}, "
+            f"above 98 % of needle-free frames {(on & (odds > limit))[needle].mean():.3f}"
+        )
+    away = np.array(off)
     print(
-        f"ends of {len(off)} strips: {np.median(np.abs(off)):.1f} px off (median), within 10 px "
-        f"{(np.abs(off) <= 10).mean():.3f}, too short {(off < -10).mean():.3f}, too long {(off > 10).mean():.3f}"
+        f"ends of {len(away)} bands: {np.median(np.abs(away)):.1f} px off (median), within 10 px "
+        f"{(np.abs(away) <= 10).mean():.3f}, too short {(away < -10).mean():.3f}, too long {(away > 10).mean():.3f}"
     )
 
 

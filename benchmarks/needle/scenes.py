@@ -1,4 +1,4 @@
-"""What the needle's trees are fitted on: the benchmark's tuning split, and more such scenes with other seeds below 1000."""
+"""What the needle's trees are fitted on: the benchmark's tuning split, and more such scenes with other seeds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from usguide import datasets
-from usguide.bench import anatomy_suite, phantom_suite
+from usguide.bench import anatomy_suite, phantom_suite, stills_suite
 from usguide.bench.sequences import Rendered
 from usguide.bench.sequences import Sequence as Recording
 from usguide.bench.suites import suites
@@ -18,6 +20,8 @@ COLUMNS = ("visibility", "side", "probe", "hand", "bend_per_mm", "fluid", "cours
 EXTRA = ((101, (7, 3, 19, 29, 11, 2, 15, 23)), (151, (13, 27, 5, 9, 31, 20, 38, 1)))
 """First seed of a further set of phantoms, and by how many rows each of its columns is turned."""
 ANATOMY_SEED = 301
+STILL_SEED, STILLS_EACH = 10_001, 7
+"""Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
 UNIFORM_SEED = 601
 """Of needles in speckle alone, as in a block of gelatine: what laboratories practise on."""
 
@@ -25,7 +29,7 @@ UNIFORM_SEED = 601
 def tuning_recordings() -> list[Recording]:
     """Return every sequence that may be fitted on; recordings that are absent are left out."""
     found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
-    return [*found, *_phantoms(), *_anatomies(), *_uniform()]
+    return [*found, *_phantoms(), *_anatomies(), *_uniform(), *_stills()]
 
 
 def _phantoms() -> Iterator[Recording]:
@@ -88,3 +92,26 @@ def _anatomies() -> Iterator[Recording]:
         except AssertionError:
             continue
         yield replace(made, name=f"x0-{made.name}")
+
+
+def _stills() -> Iterator[Recording]:
+    try:
+        folder = datasets.path(anatomy_suite.STILLS)
+    except UsguideError:
+        return
+    stills = [folder / f.path for f in datasets.files(anatomy_suite.STILLS, split="tune", match="images/*")]
+    rows = stills_suite.rows()
+    for k in range(STILLS_EACH * len(stills)):
+        seed = STILL_SEED + k
+        rng = np.random.default_rng(seed)
+        row = replace(
+            rows[k % len(rows)],
+            name=f"x-still-{k:03d}",
+            angle_deg=round(float(rng.uniform(10, 75)), 1),
+            visibility=("easy", "normal", "normal", "faint")[k % 4],
+            side=("left", "right")[int(rng.integers(2))],
+        )
+        try:
+            yield stills_suite.still_sequence(row, stills[k % len(stills)], seed, "tune")
+        except AssertionError:  # no place for that needle in that picture
+            continue

@@ -19,6 +19,9 @@ from usguide.types import Frame
 BLACK_GREY_LEVELS = 2.0
 """At most this grey level counts as 'no picture here' where it touches the border of the region."""
 
+LEAST_SHARE_OF_PICTURE = 0.005
+"""Of the region: what is smaller and lies apart is a letter or a mark, not picture."""
+
 MIN_SIDE_PX = 16
 MIN_SIDE_MM, MAX_SIDE_MM = 3.0, 400.0
 """Sizes of the picture that a spacing can be right for; beyond them it is a mistake in the units."""
@@ -88,7 +91,11 @@ def to_working_grid(frame: Frame, mm_per_px: float) -> WorkingImage:
 
 
 def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find black areas that touch the image's border: outside a fan, or the fill of a rotated picture."""
+    """Find black areas that touch the image's border and are no picture: outside a fan, or the fill of a turned picture.
+
+    Tissue may be black as well, and a needle crosses it: what lies in the picture's convex hull, with picture over it, is
+    picture. Where nothing lies over it there is no contact, or the concave top of a fan.
+    """
     black = (grey <= BLACK_GREY_LEVELS).astype(np.uint8)
     if not black.any():
         return np.zeros(grey.shape, dtype=bool)
@@ -98,4 +105,25 @@ def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
     touching[edge] = True
     touching[0] = False
     outside: NDArray[np.bool_] = touching[labels]
+    if not outside.any():
+        return outside
+    shown = 1 - black
+    first = np.where(shown.any(axis=0), shown.argmax(axis=0), len(grey))
+    outside &= (_hull(shown) == 0) | (np.arange(len(grey))[:, None] < first)
     return outside
+
+
+def _hull(shown: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fill the convex hull of what is shown; letters and marks beside the picture are too small to count."""
+    h, w = shown.shape
+    small = cv2.resize(shown * np.uint8(255), (w // 2, h // 2), interpolation=cv2.INTER_AREA)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((small > 0).astype(np.uint8), connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= LEAST_SHARE_OF_PICTURE * small.size
+    large[0] = False
+    hull = np.zeros(shown.shape, np.uint8)
+    if count > 1 and large.any():
+        points = cv2.findNonZero(large.astype(np.uint8)[labels])
+        # Pixels of the halved picture cover two by two of these.
+        corners = np.concatenate([2 * cv2.convexHull(points), 2 * cv2.convexHull(points) + 1])
+        cv2.fillConvexPoly(hull, cv2.convexHull(corners), (1,))
+    return hull

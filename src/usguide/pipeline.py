@@ -192,7 +192,11 @@ class GuidancePipeline:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
                 evidence, novelty = self._evidence(image, clock, moving=True)
-                evidence = replace(evidence, search_look=novelty is None or self._is_look_due(frame.timestamp_s))
+                evidence = replace(
+                    evidence,
+                    search_look=novelty is None or self._is_look_due(frame.timestamp_s),
+                    search_widely=self._last is None or self._last.state is not TrackState.TRACKING,
+                )
                 found = self._detect(evidence, clock)
                 tracks = self._tracker.update(found, frame.timestamp_s)
                 suspected = self._suspected()

@@ -82,10 +82,12 @@ def response(maps, angle):
 def best_run(maps, entered, angle, offset_px, settings):
     """The best of all runs along one line, tried one by one: sum, where it ends, where it starts."""
     value, inverse = response(maps, angle)
+    shade = maps.shade
     c, s = math.cos(angle), math.sin(angle)
     flat = abs(s) <= abs(c)
     if not flat:
         value, inverse, entered = value.T, inverse.T, entered.T
+        shade = None if shade is None else shade.T
     slope = s / c if flat else c / s
     step = MM * math.hypot(1, slope)
     columns = np.arange(value.shape[1])
@@ -98,7 +100,8 @@ def best_run(maps, entered, angle, offset_px, settings):
         if not 0 <= row < value.shape[0] - 1:
             continue
         there = value[row, x] * (row + 1 - y) + value[row + 1, x] * (y - row)
-        gain = np.clip(there * inverse[row, x] - settings.offset, settings.low, settings.high) * step
+        more = 0.0 if shade is None else float(shade[row, x])
+        gain = np.clip(there * inverse[row, x] + more - settings.offset, settings.low, settings.high) * step
         evidence.append(gain if inverse[row, x] > 0 else 0.0)
         price.append(settings.cost_per_mm * MM / max(abs(c), 1e-3) * entered[row, x])
         places.append(x)
@@ -121,8 +124,10 @@ def searched(maps, entered, angles, settings):
         np.ascontiguousarray(m)
         for m in (maps.hessian.transpose(0, 2, 1), maps.known.T, entered.T, maps.energy.transpose(0, 2, 1))
     ]
+    shade = np.zeros((h, w), np.float32) if maps.shade is None else maps.shade
     search_lines(
-        maps.hessian, turned[0], maps.known, turned[1], entered, turned[2], maps.energy, turned[3], maps.floor2,
+        maps.hessian, turned[0], maps.known, turned[1], entered, turned[2], maps.energy, turned[3],
+        shade, np.ascontiguousarray(shade.T), maps.floor2,
         np.asarray(angles), settings.offset, settings.low, settings.high, settings.cost_per_mm, MM, *out, pad,
     )  # fmt: skip
     return out, pad
@@ -132,6 +137,9 @@ def searched(maps, entered, angles, settings):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_every_line_holds_its_best_run(side, seed):
     maps = random_maps(seed)
+    if seed:
+        shade = np.random.default_rng(seed).normal(0, 0.4, maps.known.shape).astype(np.float32)
+        maps = LineMaps(maps.hessian, maps.known, maps.energy, maps.floor2, shade)
     entered = entered_px(maps.known > 0, side)
     angles = travel_directions_rad(side, (-25.0, 80.0), 21.0)
     (score, front, start), pad = searched(maps, entered, angles, SETTINGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -51,33 +52,44 @@ def stills_suite(split: Split = "test", *, quick: bool = False) -> Suite:
         return Suite("stills", (), (Absent(f"needles rendered onto single {STILLS}", str(error)),))
     stills = [folder / f.path for f in datasets.files(STILLS, split=split, match="images/*")]
     seed = TEST_SEED + 3000 if split == "test" else 301
-    found = []
-    for k, row in list(enumerate(rows()))[:: NEEDLES // QUICK if quick else 1]:
-        # From the set's other end than the anatomy suite, so that few pictures meet the same needle's angle there.
-        still = stills[-1 - k * len(stills) // NEEDLES]
-        rng = np.random.default_rng([seed + k, 77])
-        background = background_of(still, split)
-        scene = anatomy_scene(
-            background,
-            spacing_mm=MM_PER_PX,
-            needle=None,
-            injectate=None,
-            entry_side=row.side,
-            frame_rate_hz=RATE_HZ,
-            duration_s=1 / RATE_HZ,
-        )
-        scene = replace(scene, needle=place_needle(scene, row, seed + k, rng))
-        content = Rendered(
-            scene, seed + k, still, background.spacing_mm, visibility_db=VISIBILITY_DB[row.visibility], stills=True
-        )
-        tags = {
-            "needle": "yes",
-            "kind": "rendered still",
-            "angle": angle_band(row.angle_deg),
-            "visibility aimed at": row.visibility,
-            "side": row.side,
-            "shaft": "bent" if row.bend_per_mm else "straight",
-        }
-        name = row.name if split == "test" else f"tune-{row.name}"
-        found.append(Sequence(name, "stills", split, InsertionPrior(), content, tags))
+    # From the set's other end than the anatomy suite, so that few pictures meet the same needle's angle there.
+    found = [
+        still_sequence(row, stills[-1 - k * len(stills) // NEEDLES], seed + k, split)
+        for k, row in list(enumerate(rows()))[:: NEEDLES // QUICK if quick else 1]
+    ]
     return Suite("stills", tuple(found))
+
+
+def still_sequence(row: Row, still: Path, seed: int, split: Split) -> Sequence:
+    """Return one frame of a needle that is rendered onto a still.
+
+    Raises
+    ------
+    AssertionError
+        The picture has no place for such a needle.
+    """
+    rng = np.random.default_rng([seed, 77])
+    background = background_of(still, split)
+    scene = anatomy_scene(
+        background,
+        spacing_mm=MM_PER_PX,
+        needle=None,
+        injectate=None,
+        entry_side=row.side,
+        frame_rate_hz=RATE_HZ,
+        duration_s=1 / RATE_HZ,
+    )
+    scene = replace(scene, needle=place_needle(scene, row, seed, rng))
+    content = Rendered(
+        scene, seed, still, background.spacing_mm, visibility_db=VISIBILITY_DB[row.visibility], stills=True
+    )
+    tags = {
+        "needle": "yes",
+        "kind": "rendered still",
+        "angle": angle_band(row.angle_deg),
+        "visibility aimed at": row.visibility,
+        "side": row.side,
+        "shaft": "bent" if row.bend_per_mm else "straight",
+    }
+    name = row.name if split == "test" else f"tune-{row.name}"
+    return Sequence(name, "stills", split, InsertionPrior(), content, tags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import EDGE_STEPS
 from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segment, weigh
-from usguide.detection.ends import EndNet, end_net, place_end
 from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
 from usguide.detection.forest import Forest, load_forest, probability
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
+from usguide.detection.strips import StripNet, read_candidates, strip_net
 from usguide.filters import despeckle
 from usguide.grid import to_working_grid
 from usguide.types import Detection, EndProfile, Frame, InsertionPrior, Shaft, Tip
@@ -25,15 +25,19 @@ from usguide.types import Detection, EndProfile, Frame, InsertionPrior, Shaft, T
 class DetectorSettings:
     """Shaft detection."""
 
-    look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.6, high=1.0))
-    new: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.7, high=3.0))
-    angle_step_deg: float = 2.5
+    look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.8, high=1.0))
+    new: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.7, high=3.0, count=7))
+    wide_count: int = 25
+    """Segments to look at in appearance while no needle is tracked: it is often not among the first."""
+    angle_step_deg: float = 3.0
     angle_margin_deg: float = 2.0
     """A refined line may leave the prior's range by this much."""
     entry_reach_mm: float = 4.0
     """How far from a prior's entry point a line may pass."""
-    least_log_odds: float = -7.0
-    """Less likely candidates are left out."""
+    least_log_odds: float = -6.0
+    """Candidates that the trees find less likely are left out, ..."""
+    most_read: int = 8
+    """... and of the others so many, the likeliest, are read by the network."""
     entry_gap_mm: float = 1.5
     """A shaft whose evidence starts this close to the edge enters at the edge: at the edge itself there is no evidence."""
     across_sigma_mm: float = 0.15
@@ -74,15 +78,15 @@ class LineDetector:
     settings : DetectorSettings, optional
     forest : Forest, optional
         Trees that give the log-odds; those that come with usguide when None.
-    net : EndNet, optional
-        Network that finds the ends; the one that comes with usguide when None.
+    net : StripNet, optional
+        Network that weighs them anew and finds the ends; the one that comes with usguide when None.
     """
 
     def __init__(
-        self, settings: DetectorSettings | None = None, forest: Forest | None = None, net: EndNet | None = None
+        self, settings: DetectorSettings | None = None, forest: Forest | None = None, net: StripNet | None = None
     ) -> None:
         self.settings = settings or DetectorSettings()
-        self._forest, self._net = forest or needle_forest(), net or end_net()
+        self._forest, self._net = forest or needle_forest(), net or strip_net()
 
     def detect(
         self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
@@ -100,28 +104,35 @@ class LineDetector:
         """
         found = self.candidates(evidence, prior, expected)
         weigh(found, self._forest)
+        likely = sorted((c for c in found if c.log_odds >= self.settings.least_log_odds), key=lambda c: -c.log_odds)
+        likely = likely[: self.settings.most_read]
+        read_candidates(likely, evidence, self._net)
         # What is looked for in fewer places is likelier in each.
         low, high = prior.angle_deg
         more = math.log(FITTED_RANGE_DEG / ((high - low) * len(sides_of(prior))))
-        for c in found:
-            c.log_odds += more
-        likely = [c for c in found if c.log_odds >= self.settings.least_log_odds]
-        likely.sort(key=lambda c: -c.log_odds)
         for c in likely:
-            place_end(c, evidence, self._net)
+            c.log_odds += more
+        likely.sort(key=lambda c: -c.log_odds)
         return tuple(self._detection(c, evidence) for c in likely)
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
         """Return the candidates of one frame, before they are weighed."""
         mm = evidence.mm_per_px
-        ends = [evidence.geometry.to_px([s.entry_mm, s.distal_mm]) for s in expected]
-        rough = [(np.asarray(e[0]), np.asarray(e[1])) for e in ends]
+        look = self.settings.look
+        if evidence.search_widely:
+            look = replace(look, count=self.settings.wide_count)
+        rough: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         for side in sides_of(prior):
             angles = travel_directions_rad(side, prior.angle_deg, self.settings.angle_step_deg)
             entered = entered_px(evidence.valid, side)
-            for maps, settings in ((evidence.new, self.settings.new), (evidence.look, self.settings.look)):
+            for maps, settings in ((evidence.new, self.settings.new), (evidence.look, look)):
                 if maps is not None and (evidence.search_look or maps is not evidence.look):
                     rough += [(s.start, s.end) for s in find_segments(maps, entered, angles, settings, mm)]
+        found = np.array(rough).reshape(-1, 2, 2)
+        for shaft in expected:
+            ends = np.asarray(evidence.geometry.to_px([shaft.entry_mm, shaft.distal_mm]))
+            if not _is_among(ends, found, mm):
+                rough.append((ends[0], ends[1]))
         examined = (examine_segment(evidence, start, end) for start, end in rough)
         return distinct([c for c in examined if c is not None and self._fits(c, evidence, prior)], mm)
 
@@ -157,6 +168,22 @@ class LineDetector:
             return c.entry
         way = start_mm / mm + EDGE_STEPS
         return c.entry - way * np.array([math.cos(c.strip[2]), math.sin(c.strip[2])])
+
+
+FOUND_ACROSS_MM, FOUND_ALONG_MM = 0.5, 2.0
+
+
+def _is_among(ends: NDArray[np.float64], found: NDArray[np.float64], mm: float) -> bool:
+    """Tell whether one of the segments found, shape (n, 2, 2), is this one: examined, both would be the same."""
+    way = ends[1] - ends[0]
+    length = float(np.hypot(*way))
+    if length == 0 or not len(found):
+        return False
+    u = way / length
+    away = (found - ends) * mm
+    across = np.abs(away[..., 1] * u[0] - away[..., 0] * u[1]).max(axis=1)
+    along = np.abs(away @ u).max(axis=1)
+    return bool(((across < FOUND_ACROSS_MM) & (along < FOUND_ALONG_MM)).any())
 
 
 def gather_evidence(frame: Frame, settings: DetectionSettings) -> Evidence:

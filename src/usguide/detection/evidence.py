@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.search import BLOCK_PX, block_products
+from usguide.detection._kernels.search import BLOCK_PX, block_products, steps_down
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage
 
@@ -34,6 +34,15 @@ class EvidenceSettings:
     """Responses far below this are none, however quiet the surroundings."""
     misfit_share: float = 0.3
     """So much of the appearance's own strength may be novelty by misfit of the background."""
+    shade_weight: float = 0.4
+    """Of evidence that a shadow begins, beside that of a line, in the search for what is new."""
+    shade_near_mm: float = 0.6
+    shade_over_mm: float = 2.0
+    shade_under_mm: float = 3.0
+    """A shadow is darker in this length under a place, from `shade_near_mm` on, than in that over it."""
+    shade_width_mm: float = 0.9
+    shade_floor: float = 1.5
+    """Grey levels; steps far below this are none."""
     border_mm: float = 0.6
     """Response this close to where the picture ends is an edge, not a line."""
 
@@ -52,12 +61,15 @@ class LineMaps:
         What the mean square response of the surroundings at any angle is made of.
     floor2 : float
         Added to that mean square.
+    shade : ndarray of float32, shape (h, w), optional
+        Evidence at any angle beside the response: how much darker it is under each place than over it.
     """
 
     hessian: F32
     known: F32
     energy: F32
     floor2: float
+    shade: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +96,8 @@ class Evidence:
     search_look : bool
         Whether new lines are to be sought in appearance, too: it changes less than novelty, and is not sought in every
         frame of a stream.
+    search_widely : bool
+        Whether more lines are to be looked at in appearance than while a needle is tracked.
     activity : float
         Log of how much is new everywhere, against how much there is.
     misfit : float
@@ -101,6 +115,7 @@ class Evidence:
     activity: float = 0.0
     misfit: float = 0.0
     search_look: bool = True
+    search_widely: bool = True
 
     @property
     def mm_per_px(self) -> float:
@@ -186,9 +201,30 @@ def gather(
     hessian, energy = _hessian_and_energy(novelty.difference, seen, settings, geometry)
     strength = [float(e[0].mean() + e[4].mean()) + 1.0 for e in (energy, look.energy)]
     energy += np.float32(settings.misfit_share**2) * look.energy
-    new = LineMaps(hessian, seen, energy, settings.new_floor**2)
+    shade = shading(novelty.difference, seen, settings, geometry)
+    new = LineMaps(hessian, seen, energy, settings.new_floor**2, shade)
     activity = math.log(strength[0] / strength[1])
     return Evidence(image, despeckled, smooth, valid, geometry, look, new, novelty.difference, activity, novelty.misfit)
+
+
+def shading(difference: F32, known: F32, settings: EvidenceSettings, geometry: ImageGeometry) -> F32:
+    """Evidence that a shadow begins at each place: darker under it than over it, in units of what is usual around.
+
+    A shaft that reflects its beam away is hardly seen, but takes the echo from what lies under it.
+    """
+    mm = mm_per_px(geometry)
+    lengths = (settings.shade_near_mm, settings.shade_over_mm, settings.shade_under_mm)
+    near, over, under = (max(1, round(x / mm)) for x in lengths)
+    wide = max(1, round(settings.shade_width_mm / mm)) | 1
+    step = np.empty_like(difference)
+    level = np.asarray(cv2.blur(difference, (wide, 1), borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
+    steps_down(level, known, near, over, under, step)
+    side = max(3, round(settings.surroundings_mm / mm)) | 1
+    share = cv2.blur(known, (side, side), borderType=cv2.BORDER_REFLECT)
+    square = cv2.blur(step * step, (side, side), borderType=cv2.BORDER_REFLECT) / np.maximum(share, np.float32(0.05))
+    unit = step / np.sqrt(square + np.float32(settings.shade_floor**2))
+    np.clip(unit, -1, 2, out=unit)
+    return np.asarray(unit * np.float32(settings.shade_weight), dtype=np.float32)
 
 
 def _eroded(mask: Mask, by_px: int) -> F32:

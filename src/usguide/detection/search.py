@@ -86,6 +86,7 @@ def find_segments(
     h, w = entered.shape
     pad = max(h, w) + 4
     offsets = 2 * pad + max(h, w)
+    shade = np.zeros_like(maps.known) if maps.shade is None else maps.shade
     score, front, start = (np.empty((len(angles_rad), offsets), np.float32) for _ in range(3))
     search_lines(
         maps.hessian,
@@ -96,6 +97,8 @@ def find_segments(
         np.ascontiguousarray(entered.T),
         maps.energy,
         _transposed(maps.energy),
+        shade,
+        np.ascontiguousarray(shade.T),
         maps.floor2,
         angles_rad,
         settings.offset,

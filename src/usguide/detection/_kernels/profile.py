@@ -82,8 +82,8 @@ def straighten(
     near = far = 0.0
     for t in range(count):
         if t % BLOCK_PX == 0:
-            near = far if t > 0 else _scale_on(energy, floor2, x0, y0, c, s, bend, t)
-            far = _scale_on(energy, floor2, x0, y0, c, s, bend, t + BLOCK_PX)
+            near = far if t > 0 else scale_on(energy, floor2, x0, y0, c, s, bend, t)
+            far = scale_on(energy, floor2, x0, y0, c, s, bend, t + BLOCK_PX)
         scale = near + (far - near) * (t % BLOCK_PX) / BLOCK_PX
         off, slope = bend * t * t, 2 * bend * t
         r = 1 / math.sqrt(1 + slope * slope)
@@ -107,7 +107,7 @@ def straighten(
 
 
 @kernel
-def _scale_on(
+def scale_on(
     energy: F32, floor2: float, x0: float, y0: float, cosine: float, sine: float, bend: float, t: int
 ) -> float:
     """One over the response of the surroundings to lines along a curve, t px on: it changes little within a block."""

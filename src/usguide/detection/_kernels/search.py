@@ -44,6 +44,25 @@ def block_products(xx: F32, xy: F32, yy: F32, known: F32, out: F32) -> None:
 
 
 @kernel
+def steps_down(image: F32, known: F32, near: int, over: int, under: int, out: F32) -> None:
+    """By how much it is darker under each place than over it: means over `over` and `under` px, from `near` px on.
+
+    `image`, `known` and `out` are float32 (h, w); out is 0 where nothing is known.
+    """
+    h, w = image.shape
+    total = np.zeros((h + 1, w), np.float32)
+    for i in range(h):
+        for j in range(U(w)):
+            total[i + 1, j] = total[i, j] + image[i, j]
+    for i in range(h):
+        a, b = max(0, i - near - over + 1), max(0, i - near + 1)
+        c, d = min(h, i + near), min(h, i + near + under)
+        above, below = np.float32(1 / max(1, b - a)), np.float32(1 / max(1, d - c))
+        for j in range(U(w)):
+            out[i, j] = ((total[b, j] - total[a, j]) * above - (total[d, j] - total[c, j]) * below) * known[i, j]
+
+
+@kernel
 def mean_square(energy: F32, p: int, q: int, cosine: float, sine: float) -> float:
     """Mean square of the response to lines of one direction in a block's surroundings."""
     c2, s2, sc = cosine * cosine, sine * sine, sine * cosine
@@ -124,6 +143,7 @@ def _evidence_row(
     cc: np.float32,
     ss: np.float32,
     sc2: np.float32,
+    step: F32,
     offset: np.float32,
     low: np.float32,
     high: np.float32,
@@ -140,7 +160,7 @@ def _evidence_row(
         b = xy[r_, i] * one + xy[r_, i1] * f
         c = yy[r_, i] * one + yy[r_, i1] * f
         g = inverse[r_, i]
-        m = g * (b * sc2 - a * ss - c * cc) - offset
+        m = g * (b * sc2 - a * ss - c * cc) + step[r_, i] - offset
         m = max(low, m)
         m = min(high, m)
         out[k] = m * step_mm if g > zero else zero
@@ -190,6 +210,8 @@ def search_lines(
     entered_t: F32,
     energy: F32,
     energy_t: F32,
+    steps: F32,
+    steps_t: F32,
     floor2: float,
     angles: NDArray[np.float64],
     offset: float,
@@ -214,6 +236,8 @@ def search_lines(
         Pixels between the entry edge and here along the row, 0 before the edge.
     energy, energy_t : float32 (5, hq, wq) and (5, wq, hq)
         See `block_products`.
+    steps, steps_t : float32 (h, w) and (w, h)
+        Evidence at any angle, added to that of the response: how much darker it is under each place than over it.
     floor2 : float
         Added to the mean square of the surroundings.
     angles : float64 (n,)
@@ -264,10 +288,10 @@ def search_lines(
                 continue
             first, here = row - whole + pad, np.float32(column)
             if flat:
-                _evidence_row(hessian_t[0], hessian_t[1], hessian_t[2], inverse_t, column, row, n, f, cc, ss, sc2, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
+                _evidence_row(hessian_t[0], hessian_t[1], hessian_t[2], inverse_t, column, row, n, f, cc, ss, sc2, steps_t, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
                 _running_sums(evidence, entered_t, column, row, total, begun, best, best_front, best_start, first, n, here, price)  # fmt: skip  # noqa: E501
             else:
-                _evidence_row(hessian[0], hessian[1], hessian[2], inverse, column, row, n, f, cc, ss, sc2, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
+                _evidence_row(hessian[0], hessian[1], hessian[2], inverse, column, row, n, f, cc, ss, sc2, steps, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
                 _running_sums(evidence, entered, column, row, total, begun, best, best_front, best_start, first, n, here, price)  # fmt: skip  # noqa: E501
 
 

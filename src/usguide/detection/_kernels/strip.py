@@ -1,0 +1,168 @@
+"""What a picture shows in a band along a curve, laid straight: what the strip network reads."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide._jit import kernel
+from usguide.detection._kernels.profile import bilinear, scale_on
+from usguide.detection._kernels.search import BLOCK_PX
+
+F32 = NDArray[np.float32]
+
+HALF_LINE, HALF_BAND = 3, 8
+"""Samples to either side of the curve, a px apart: of the responses to lines, and of grey levels."""
+LINE, BAND = 2 * HALF_LINE + 1, 2 * HALF_BAND + 1
+FAR_MM = (-8.0, -5.0, -2.5, 2.5, 5.0, 8.0, 12.0)
+"""Distances along the beam at which grey levels are sampled too: a shaft casts a shadow, or reverberates."""
+FAR = len(FAR_MM)
+CHANNELS = 2 * LINE + 2 * BAND + 2 * FAR + 4
+LOOK_AT, NEW_AT, GREY_AT = 0, LINE, 2 * LINE
+CHANGE_AT = GREY_AT + BAND
+FAR_GREY_AT = CHANGE_AT + BAND
+FAR_CHANGE_AT = FAR_GREY_AT + FAR
+LOOK_SEEN, NEW_SEEN, WAY, MAY_END = (FAR_CHANGE_AT + FAR + k for k in range(4))
+LEVELS = 12.0
+"""Grey levels of change that count as one."""
+EVEN = 8.0
+"""Added to the spread of grey levels in a strip, so that an even one is not blown up."""
+MOST = 4.0
+WAY_PX = 33.0
+
+
+@kernel
+def _line_response(
+    hessian: F32,
+    x: float,
+    y: float,
+    c: float,
+    s: float,
+    scale: float,
+    across_x: float,
+    across_y: float,
+    t: int,
+    first: int,
+    out: F32,
+) -> None:
+    h, w = hessian.shape[1:]
+    c2, s2, sc2 = c * c, s * s, 2 * s * c
+    for k in range(-HALF_LINE, HALF_LINE + 1):
+        px, py = x + across_x * k, y + across_y * k
+        if not (px >= 0 and py >= 0 and px <= w - 1 and py <= h - 1):
+            out[first + k + HALF_LINE, t] = 0
+            continue
+        j, i = min(int(px), w - 2), min(int(py), h - 2)
+        fx, fy = px - j, py - i
+        a, b, d, e = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
+        xx = a * hessian[0, i, j] + b * hessian[0, i, j + 1] + d * hessian[0, i + 1, j] + e * hessian[0, i + 1, j + 1]
+        xy = a * hessian[1, i, j] + b * hessian[1, i, j + 1] + d * hessian[1, i + 1, j] + e * hessian[1, i + 1, j + 1]
+        yy = a * hessian[2, i, j] + b * hessian[2, i, j + 1] + d * hessian[2, i + 1, j] + e * hessian[2, i + 1, j + 1]
+        value = (sc2 * xy - s2 * xx - c2 * yy) * scale
+        out[first + k + HALF_LINE, t] = min(max(value, -2.0), MOST)
+
+
+@kernel
+def strip_inputs(
+    look: F32,
+    look_known: F32,
+    look_energy: F32,
+    look_floor2: float,
+    new: F32,
+    new_known: F32,
+    new_energy: F32,
+    new_floor2: float,
+    grey: F32,
+    wide_grey: F32,
+    change: F32,
+    wide_change: F32,
+    x0: float,
+    y0: float,
+    angle: float,
+    bend: float,
+    start: int,
+    least: int,
+    mm: float,
+    out: F32,
+) -> None:
+    """Sample a band along a curve.
+
+    Parameters
+    ----------
+    look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2
+        Appearance and novelty; see `search_lines`.
+    grey, wide_grey, change, wide_change : float32 (h, w)
+        Grey levels and their difference from the background, both also averaged over a mm or two.
+    x0, y0, angle, bend : float
+        The curve, as in `straighten`.
+    start, least : int
+        Px along the curve to where the shaft starts, and to the first place where it may end.
+    mm : float
+        Per px.
+    out : float32 (CHANNELS, n)
+        Out: a column for every px along the curve. Sides are deeper and less deep, not left and right.
+    """
+    h, w = grey.shape
+    n = out.shape[1]
+    c0, s0 = math.cos(angle), math.sin(angle)
+    side = 1.0 if c0 >= 0 else -1.0
+    look_near = look_far = new_near = new_far = 0.0
+    total = square = 0.0
+    count = 0
+    for t in range(n):
+        if t % BLOCK_PX == 0:
+            look_near = look_far if t > 0 else scale_on(look_energy, look_floor2, x0, y0, c0, s0, bend, t)
+            look_far = scale_on(look_energy, look_floor2, x0, y0, c0, s0, bend, t + BLOCK_PX)
+            new_near = new_far if t > 0 else scale_on(new_energy, new_floor2, x0, y0, c0, s0, bend, t)
+            new_far = scale_on(new_energy, new_floor2, x0, y0, c0, s0, bend, t + BLOCK_PX)
+        share = (t % BLOCK_PX) / BLOCK_PX
+        off, slope = bend * t * t, 2 * bend * t
+        r = 1 / math.sqrt(1 + slope * slope)
+        c, s = (c0 - s0 * slope) * r, (s0 + c0 * slope) * r
+        x, y = x0 + c0 * t - s0 * off, y0 + s0 * t + c0 * off
+        j, i = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
+        inside = i >= 0 and j >= 0 and i < h and j < w
+        seen = inside and look_known[i, j] > 0
+        is_new = inside and new_known[i, j] > 0
+        out[LOOK_SEEN, t] = 1 if seen else 0
+        out[NEW_SEEN, t] = 1 if is_new else 0
+        out[WAY, t] = min(max((t - start) / WAY_PX, -1.0), 2.0)
+        out[MAY_END, t] = 1 if t >= least else 0
+        if not seen:
+            out[: FAR_CHANGE_AT + FAR, t] = 0
+            continue
+        ax, ay = -s * side, c * side
+        _line_response(look, x, y, c, s, look_near + (look_far - look_near) * share, ax, ay, t, LOOK_AT, out)
+        if is_new:
+            _line_response(new, x, y, c, s, new_near + (new_far - new_near) * share, ax, ay, t, NEW_AT, out)
+        else:
+            out[NEW_AT : NEW_AT + LINE, t] = 0
+        for k in range(-HALF_BAND, HALF_BAND + 1):
+            px, py = min(max(x + ax * k, 0.0), w - 1.0), min(max(y + ay * k, 0.0), h - 1.0)
+            value = bilinear(grey, px, py)
+            total += value
+            square += value * value
+            out[GREY_AT + HALF_BAND + k, t] = value
+            out[CHANGE_AT + HALF_BAND + k, t] = bilinear(change, px, py) / LEVELS if is_new else 0.0
+        count += BAND
+        for k in range(FAR):
+            py = min(max(y + FAR_MM[k] / mm, 0.0), h - 1.0)
+            px = min(max(x, 0.0), w - 1.0)
+            out[FAR_GREY_AT + k, t] = bilinear(wide_grey, px, py)
+            out[FAR_CHANGE_AT + k, t] = bilinear(wide_change, px, py) / LEVELS if is_new else 0.0
+    if count == 0:
+        return
+    mean = total / count
+    per = 1 / (math.sqrt(max(0.0, square / count - mean * mean)) + EVEN)
+    for t in range(n):
+        if out[LOOK_SEEN, t] == 0:
+            continue
+        for k in range(GREY_AT, GREY_AT + BAND):
+            out[k, t] = min(max((out[k, t] - mean) * per, -MOST), MOST)
+        for k in range(CHANGE_AT, CHANGE_AT + BAND):
+            out[k, t] = min(max(out[k, t], -MOST), MOST)
+        for k in range(FAR):
+            out[FAR_GREY_AT + k, t] = min(max((out[FAR_GREY_AT + k, t] - mean) * per, -MOST), MOST)
+            out[FAR_CHANGE_AT + k, t] = min(max(out[FAR_CHANGE_AT + k, t], -MOST), MOST)

@@ -1,0 +1,160 @@
+"""A small fitted network reads the band along a candidate: whether it is a needle, and where it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.detection._kernels.examine import along
+from usguide.detection._kernels.strip import CHANNELS, strip_inputs
+from usguide.detection._kernels.strip_net import run_strip_net
+from usguide.detection.candidates import FEATURE_NAMES, Candidate
+from usguide.detection.evidence import Evidence
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+UNITS, HEAD = 24, 16
+DILATIONS = (1, 2, 4, 8, 16)
+"""Px to the neighbours that each layer reads: 31 to either side in all."""
+_DILATIONS = np.array(DILATIONS)
+SCALARS = 3
+"""The trees' log-odds, how much is new everywhere, and whether anything is known to be."""
+FLOOR_MM2 = 0.04
+"""No end is known better than to its square root."""
+NEAR_MM = 1.2
+"""The end is the mean this close around the likeliest place: the mean of two far places is neither."""
+ACTIVITY, NEW_KNOWN = FEATURE_NAMES.index("activity"), FEATURE_NAMES.index("new_known")
+TREES_SHARE = 0.3
+"""In a picture on its own the trees' log-odds count so much: together they err less than either (tuning stills)."""
+WIDE_MM = 1.5
+"""Grey levels far from the line are averaged over a square of this side."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StripNet:
+    """Layers of a network that `benchmarks/needle/fit.py` fits.
+
+    Parameters
+    ----------
+    first, first_bias : ndarray of float32, shape (UNITS, CHANNELS) and (UNITS,)
+    deeper, deeper_bias : ndarray of float32, shape (5, 3, UNITS, UNITS) and (5, UNITS)
+        Read the px before, here and behind, and are added to what they read: tap, out, in.
+    end, gaze : ndarray of float32, shape (UNITS,)
+        Log-odds of an end; how much each px counts in the mean.
+    head, head_bias : ndarray of float32, shape (HEAD, 2 * UNITS + SCALARS) and (HEAD,)
+    last : ndarray of float32, shape (HEAD,)
+    last_bias : float
+    """
+
+    first: F32
+    first_bias: F32
+    deeper: F32
+    deeper_bias: F32
+    end: F32
+    gaze: F32
+    head: F32
+    head_bias: F32
+    last: F32
+    last_bias: float
+
+    def read(self, inputs: F32, scalars: F32) -> tuple[float, F64]:
+        """Return the log-odds of a needle, and log-likelihoods of an end at each px, to within a constant.
+
+        Parameters
+        ----------
+        inputs : ndarray of float32, shape (CHANNELS, n)
+        scalars : ndarray of float32, shape (SCALARS,)
+        """
+        units = len(self.first)
+        ends, pooled = np.empty(inputs.shape[1], np.float32), np.empty(2 * units + SCALARS, np.float32)
+        run_strip_net(
+            inputs, self.first, self.first_bias, self.deeper, self.deeper_bias, _DILATIONS, self.end, self.gaze,
+            ends, pooled,
+        )  # fmt: skip
+        pooled[2 * units :] = scalars
+        odds = self.last @ np.maximum(self.head @ pooled + self.head_bias, 0) + self.last_bias
+        return float(odds), ends.astype(np.float64)
+
+
+@cache
+def strip_net() -> StripNet:
+    """Return the network that comes with usguide."""
+    with (
+        files("usguide.detection.fitted").joinpath("strip.npz").open("rb") as stream,
+        np.load(stream, allow_pickle=False) as arrays,
+    ):
+        layers = {f.name: arrays[f.name] for f in fields(StripNet)}
+    if layers["first"].shape[1] != CHANNELS or layers["deeper"].shape[0] != len(DILATIONS):
+        raise AssertionError("usguide.detection/strip.npz: fitted for other inputs; run benchmarks/needle/fit.py")
+    return StripNet(**{**layers, "last_bias": float(layers["last_bias"])})
+
+
+class StripReader:
+    """Lays the bands along candidates of one frame straight."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = e = evidence
+        side = max(1, round(WIDE_MM / e.mm_per_px)) | 1
+        self._change = np.zeros_like(e.smooth) if e.difference is None else e.difference
+        self._wide_grey = _blurred(e.smooth, side)
+        self._wide_change = _blurred(self._change, side)
+        self._unknown = np.zeros_like(e.look.known)
+
+    def read(self, c: Candidate, out: F32 | None = None) -> F32:
+        """Return what the network reads of one candidate: float32, shape (CHANNELS, n + 1)."""
+        e = self._evidence
+        n = len(c.sums)
+        inputs = np.empty((CHANNELS, n), np.float32) if out is None else out
+        new = e.new or e.look
+        strip_inputs(
+            e.look.hessian, e.look.known, e.look.energy, e.look.floor2,
+            new.hessian, self._unknown if e.new is None else new.known, new.energy, new.floor2,
+            e.smooth, self._wide_grey, self._change, self._wide_change,
+            *c.strip, c.bend, c.start, c.least, e.mm_per_px, inputs,
+        )  # fmt: skip
+        return inputs
+
+
+def _blurred(image: F32, side: int) -> F32:
+    return np.asarray(cv2.blur(image, (side, side), borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
+
+
+def scalars_of(features: F64, tree_log_odds: float) -> F32:
+    """Return what the network is told of a candidate beside its band."""
+    known = float(features[NEW_KNOWN])
+    return np.array(
+        [min(max(tree_log_odds, -8.0), 8.0) / 5, min(max(float(features[ACTIVITY]), -4.0), 4.0) / 2, known], np.float32
+    )
+
+
+def read_candidates(candidates: Sequence[Candidate], evidence: Evidence, net: StripNet) -> None:
+    """Give candidates the network's log-odds in place of the trees', and put their ends where it sees them."""
+    if not candidates:
+        return
+    reader = StripReader(evidence)
+    trees = TREES_SHARE if evidence.new is None else 0.0
+    for c in candidates:
+        odds, c.sums = net.read(reader.read(c), scalars_of(c.features, c.log_odds))
+        c.log_odds = (1 - trees) * odds + trees * c.log_odds
+        _place_end(c, evidence.mm_per_px)
+
+
+def _place_end(c: Candidate, mm_per_px: float) -> None:
+    chance = np.exp(c.sums[c.least :] - c.sums[c.least :].max())
+    places = np.arange(c.least, len(c.sums))
+    peak, near = int(np.argmax(chance)), int(NEAR_MM / mm_per_px)
+    part = slice(max(0, peak - near), peak + near + 1)
+    end = float(chance[part] @ places[part]) / float(chance[part].sum())
+    x, y, _ = along(*c.strip, c.bend, end)
+    c.end = np.array([x, y])
+    c.chord_rad = math.atan2(*(c.end - c.entry)[::-1])
+    spread = float(chance @ (places - end) ** 2) / float(chance.sum())
+    c.end_variance_mm2 = spread * mm_per_px**2 + FLOOR_MM2

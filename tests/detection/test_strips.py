@@ -1,0 +1,171 @@
+"""The network that reads the band along a candidate: what it reads, its arithmetic, and where it sees ends."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import frame_of, needle_picture
+from scipy import ndimage
+
+from usguide.detection import LineDetector
+from usguide.detection._kernels import strip
+from usguide.detection._kernels.search import steps_down
+from usguide.detection._kernels.strip import CHANNELS, LOOK_SEEN, MAY_END
+from usguide.detection.detector import DetectionSettings, gather_evidence
+from usguide.detection.evidence import EvidenceSettings, shading
+from usguide.detection.strips import DILATIONS, SCALARS, StripNet, StripReader, strip_net
+from usguide.geometry import ImageGeometry
+from usguide.types import InsertionPrior
+
+
+def random_net(units=8, head=5, seed=0):
+    rng = np.random.default_rng(seed)
+
+    def weights(*shape):
+        return (rng.normal(size=shape) / math.sqrt(shape[-1])).astype(np.float32)
+
+    return StripNet(
+        weights(units, CHANNELS),
+        weights(units),
+        weights(len(DILATIONS), 3, units, units),
+        weights(len(DILATIONS), units),
+        weights(units),
+        weights(units),
+        weights(head, 2 * units + SCALARS),
+        weights(head),
+        weights(head),
+        0.3,
+    )
+
+
+def plain_net(net, x, scalars):
+    """The same in float64, px by px."""
+    n = x.shape[1]
+    x, seen = x.astype(float), x[LOOK_SEEN].astype(float)
+    h = np.maximum(net.first.astype(float) @ x + net.first_bias[:, None], 0) * seen
+    for k, d in enumerate(DILATIONS):
+        deeper = np.zeros_like(h)
+        for t in range(n):
+            total = net.deeper_bias[k].astype(float)
+            for tap, at in enumerate((t - d, t, t + d)):
+                if 0 <= at < n:
+                    total = total + net.deeper[k, tap] @ h[:, at]
+            deeper[:, t] = total
+        h = (h + np.maximum(deeper, 0)) * seen
+    ends = np.where(x[MAY_END] > 0, net.end @ h, -1e4)
+    gaze = np.where(seen > 0, np.exp(net.gaze @ h), 0)
+    pooled = np.concatenate([(h * gaze).sum(axis=1) / gaze.sum(), h.max(axis=1), scalars])
+    return net.last @ np.maximum(net.head @ pooled + net.head_bias, 0) + net.last_bias, ends
+
+
+def band(n=70, seed=1):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(CHANNELS, n)).astype(np.float32)
+    x[LOOK_SEEN] = rng.random(n) < 0.9
+    x[MAY_END] = np.arange(n) >= 9
+    return x
+
+
+@pytest.mark.parametrize("n", [70, 33, 8])
+def test_the_network_is_what_its_definition_says(n):
+    net, x, scalars = random_net(), band(n), np.array([0.4, -0.2, 1.0], np.float32)
+    x[MAY_END, -1] = 1
+    odds, ends = net.read(x, scalars)
+    expected, expected_ends = plain_net(net, x, scalars)
+    assert odds == pytest.approx(expected, abs=1e-4)
+    np.testing.assert_allclose(ends, expected_ends, rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_beyond_the_picture_changes_what_is_read():
+    net, x, scalars = random_net(), band(), np.zeros(SCALARS, np.float32)
+    odds, ends = net.read(x, scalars)
+    longer = np.concatenate([x, np.zeros((CHANNELS, 20), np.float32)], axis=1)
+    more, more_ends = net.read(longer, scalars)
+    assert more == pytest.approx(odds, abs=1e-5)
+    np.testing.assert_allclose(more_ends[:70], ends, rtol=1e-4, atol=1e-5)
+
+
+def evidence_of(pixels):
+    return gather_evidence(frame_of(pixels), DetectionSettings())
+
+
+def first_candidate(evidence, side="left"):
+    return max(
+        LineDetector().candidates(evidence, InsertionPrior(side, (5, 70))), key=lambda c: c.features[0] + c.features[1]
+    )
+
+
+def test_the_band_holds_grey_levels_beside_the_line_deeper_ones_last():
+    pixels, _, _ = needle_picture(angle_deg=30, length_mm=20.0, entry_mm=(0.0, 6.0))
+    evidence = evidence_of(pixels)
+    c = first_candidate(evidence)
+    x = StripReader(evidence).read(c)
+    t = np.flatnonzero(x[LOOK_SEEN])
+    x0, y0, angle = c.strip
+    across = np.arange(-strip.HALF_BAND, strip.HALF_BAND + 1)[:, None]
+    slope = np.arctan(2 * c.bend * t)
+    px = x0 + math.cos(angle) * t - math.sin(angle) * c.bend * t**2 - across * np.sin(angle + slope)
+    py = y0 + math.sin(angle) * t + math.cos(angle) * c.bend * t**2 + across * np.cos(angle + slope)
+    grey = ndimage.map_coordinates(evidence.smooth.astype(float), [py, px], order=1, mode="nearest")
+    expected = (grey - grey.mean()) / (grey.std() + strip.EVEN)
+    np.testing.assert_allclose(x[strip.GREY_AT : strip.CHANGE_AT, t], expected.clip(-strip.MOST, strip.MOST), atol=2e-3)
+
+
+def test_a_mirrored_picture_gives_the_same_band():
+    pixels, _, _ = needle_picture(angle_deg=35, length_mm=18.0, entry_mm=(0.0, 5.0))
+    here = evidence_of(pixels)
+    there = evidence_of(np.ascontiguousarray(pixels[:, ::-1]))
+    a = StripReader(here).read(first_candidate(here))
+    b = StripReader(there).read(first_candidate(there, "right"))
+    n = min(a.shape[1], b.shape[1]) - 20
+    assert np.abs(a[:, 10:n] - b[:, 10:n]).mean() < 0.02
+    assert np.corrcoef(a[strip.GREY_AT, 10:n], b[strip.GREY_AT, 10:n])[0, 1] > 0.98
+
+
+def test_steps_down_are_means_over_less_those_under():
+    rng = np.random.default_rng(2)
+    image, known = rng.normal(size=(40, 9)).astype(np.float32), (rng.random((40, 9)) < 0.9).astype(np.float32)
+    out = np.full_like(image, np.nan)
+    steps_down(image, known, 2, 6, 10, out)
+    for i, j in ((20, 4), (3, 0), (38, 8), (12, 7)):
+        above = image[max(0, i - 7) : max(0, i - 1), j]
+        below = image[i + 2 : i + 12, j]
+        expected = (above.mean() if above.size else 0) - (below.mean() if below.size else 0)
+        assert out[i, j] == pytest.approx(expected * known[i, j], abs=1e-5)
+
+
+def test_a_shadow_is_evidence_where_it_begins_and_nowhere_else():
+    geometry = ImageGeometry(0.3, 0.3)
+    change = np.random.default_rng(3).normal(0, 1.0, (120, 140)).astype(np.float32)
+    rows = (40 + 0.3 * np.arange(140)).astype(int)
+    for j in range(20, 90):
+        change[rows[j] :, j] -= 8
+    found = shading(change, np.ones_like(change), EvidenceSettings(), geometry)
+    on_edge = np.mean([found[rows[j], j] for j in range(25, 85)])
+    within = np.mean([found[rows[j] + 25, j] for j in range(25, 85)])
+    beyond = np.mean([found[rows[j], j] for j in range(95, 135)])
+    assert on_edge > 0.5
+    assert abs(within) < 0.15
+    assert abs(beyond) < 0.15
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("angle", [15, 35, 60])
+def test_an_end_lies_where_a_line_that_is_cut_off_stops(angle, side):
+    pixels, _, tip = needle_picture(angle_deg=angle, length_mm=20.0, entry_mm=(0.0, 6.0))
+    if side == "right":
+        pixels, tip = np.ascontiguousarray(pixels[:, ::-1]), (0.1 * (pixels.shape[1] - 1) - tip[0], tip[1])
+    best = LineDetector().detect(evidence_of(pixels), InsertionPrior(side, (5, 70)))[0]
+    assert math.dist(best.tip.position_mm, tip) < 0.5
+    # The likelihood is of that place: it falls off on either side of it.
+    way = best.end.step_mm * (int(np.argmax(best.end.log_likelihood[best.end.least :])) + best.end.least)
+    assert math.dist(best.end.at_mm(way), tip) < 0.6
+    for off in (-3.0, 3.0):
+        k = round((way + off) / best.end.step_mm)
+        assert best.end.log_likelihood[k] < best.end.log_likelihood.max() - 2
+
+
+def test_the_network_that_ships_reads_these_inputs():
+    net = strip_net()
+    assert net.first.shape[1] == CHANNELS
+    assert net.head.shape[1] == 2 * len(net.first) + SCALARS
