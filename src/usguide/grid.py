@@ -91,39 +91,32 @@ def to_working_grid(frame: Frame, mm_per_px: float) -> WorkingImage:
 
 
 def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find black areas that touch the image's border and are no picture: outside a fan, or the fill of a turned picture.
+    """Find what is black and no picture: outside a fan, or the fill of a turned picture.
 
     Tissue may be black as well, and a needle crosses it: what lies in the picture's convex hull, with picture over it, is
-    picture. Where nothing lies over it there is no contact, or the concave top of a fan.
+    picture. Where nothing lies over it there is no contact, or the concave top of a fan. Letters and marks beside the
+    picture are too small to count.
     """
-    black = (grey <= BLACK_GREY_LEVELS).astype(np.uint8)
+    black = grey <= BLACK_GREY_LEVELS
     if not black.any():
-        return np.zeros(grey.shape, dtype=bool)
-    _, labels = cv2.connectedComponents(black, connectivity=4)
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    touching = np.zeros(int(labels.max()) + 1, dtype=bool)
-    touching[edge] = True
-    touching[0] = False
-    outside: NDArray[np.bool_] = touching[labels]
-    if not outside.any():
-        return outside
-    shown = 1 - black
-    first = np.where(shown.any(axis=0), shown.argmax(axis=0), len(grey))
-    outside &= (_hull(shown) == 0) | (np.arange(len(grey))[:, None] < first)
-    return outside
-
-
-def _hull(shown: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Fill the convex hull of what is shown; letters and marks beside the picture are too small to count."""
-    h, w = shown.shape
-    small = cv2.resize(shown * np.uint8(255), (w // 2, h // 2), interpolation=cv2.INTER_AREA)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((small > 0).astype(np.uint8), connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= LEAST_SHARE_OF_PICTURE * small.size
+        return black
+    h, w = grey.shape
+    half = (w // 2, h // 2)
+    shown = cv2.resize((~black).view(np.uint8) * np.uint8(255), half, interpolation=cv2.INTER_AREA)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((shown > 0).view(np.uint8), connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= LEAST_SHARE_OF_PICTURE * shown.size
     large[0] = False
-    hull = np.zeros(shown.shape, np.uint8)
-    if count > 1 and large.any():
-        points = cv2.findNonZero(large.astype(np.uint8)[labels])
-        # Pixels of the halved picture cover two by two of these.
-        corners = np.concatenate([2 * cv2.convexHull(points), 2 * cv2.convexHull(points) + 1])
-        cv2.fillConvexPoly(hull, cv2.convexHull(corners), (1,))
-    return hull
+    picture = large[labels]
+    rows = np.flatnonzero(picture.any(axis=1))
+    if not rows.size:
+        return black
+    left, right = picture[rows].argmax(axis=1), half[0] - 1 - picture[rows, ::-1].argmax(axis=1)
+    # A pixel of the halved picture covers two by two; a last odd row or column goes with its neighbour.
+    first, last = 2 * left, np.where(right == half[0] - 1, w - 1, 2 * right + 1)
+    end = np.where(rows == half[1] - 1, h - 1, 2 * rows + 1)
+    corners = [np.column_stack([x, y]) for x in (first, last) for y in (2 * rows, end)]
+    hull = np.zeros((h, w), np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(corners).astype(np.int32)), (1,))
+    top = np.where(picture.any(axis=0), 2 * picture.argmax(axis=0), h)
+    over = np.arange(h)[:, None] < top[np.minimum(np.arange(w) // 2, half[0] - 1)]
+    return np.asarray(black & ((hull == 0) | over))
