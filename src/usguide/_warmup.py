@@ -15,10 +15,10 @@ def warmup(*, all_filters: bool = False, injectate: bool = False) -> None:
     injectate : bool
         Also those of the injectate, which a pipeline measures where ``settings.injectate.on`` says so.
     """
-    from usguide import Frame, GuidancePipeline, ImageGeometry  # noqa: PLC0415  (keeps ``import usguide`` light)
+    from usguide import Frame, GuidancePipeline, ImageGeometry, PipelineSettings  # noqa: PLC0415  (keeps ``import usguide`` light)
 
-    pipeline = GuidancePipeline()
-    # So that there is something to track, whatever the fitted trees make of this picture.
+    # So that there is something to read and to track, whatever the fitted trees make of this picture.
+    pipeline = GuidancePipeline(settings=PipelineSettings.from_toml("[detection.detector]\nleast_log_odds = -100.0"))
     pipeline.seed(entry_mm=(1.0, 1.0), tip_mm=(13.0, 13.0))
     for k in range(2):
         pixels = np.full((96, 96), 60, np.uint8)  # black would count as 'no picture'
