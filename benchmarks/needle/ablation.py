@@ -46,12 +46,18 @@ def searching(kind: str) -> Change:
 
     def change(s: PipelineSettings) -> PipelineSettings:
         d = s.detection.detector
-        other = "new" if kind == "look" else "look"
-        return replace(
-            s, detection=replace(s.detection, detector=replace(d, **{other: replace(getattr(d, other), count=0)}))
-        )
+        if kind == "look":
+            changed = replace(d, new=replace(d.new, count=0))
+        else:
+            changed = replace(d, look=replace(d.look, count=0), wide_count=0)
+        return replace(s, detection=replace(s.detection, detector=changed))
 
     return change
+
+
+def evidence(**changes: float) -> Change:
+    """Change what evidence is made of."""
+    return lambda s: replace(s, detection=replace(s.detection, evidence=replace(s.detection.evidence, **changes)))
 
 
 def background(**changes: Any) -> Change:
@@ -82,6 +88,7 @@ VARIANTS = (
     Variant("non-local means", despeckled_by("nlm")),
     Variant("appearance search alone", searching("look")),
     Variant("novelty search alone", searching("new")),
+    Variant("shadows do not lead the search", evidence(shade_weight=0.0)),
     Variant("no novelty at all", background(min_overlap=2.0)),
     Variant("background not registered", background(iterations=0, min_overlap=0.0)),
     Variant("tip of each frame alone", belief(jump=1.0)),

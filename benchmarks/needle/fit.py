@@ -56,7 +56,7 @@ NEEDLE: dict[str, Any] = {
     "min_samples_leaf": 40,
     "monotonic_cst": [int(n in MORE_IS_BETTER) for n in WEIGHED],
 }
-TRACK: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 80}
+TRACK: dict[str, Any] = {"max_iter": 300, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 80}
 
 
 def run(work: Callable[..., Found], calls: Sequence[tuple[Any, ...]], processes: int) -> list[Found]:
