@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 class LikelihoodSettings:
     """How grey levels become log-likelihood ratios of fluid against tissue. Grey levels are 0..255."""
 
-    drops: tuple[float, ...] = (1.9, 2.6, 3.5, 4.8)
+    drops: tuple[float, ...] = (1.0, 1.6, 2.4, 3.5)
     """How far below the tissue fluid may lie while its own level is not known, in standard deviations of speckle."""
     same_share: float = 0.85
     """Share of tissue that lies where it lay; the rest may have been pushed aside."""

@@ -303,7 +303,8 @@ class FluidFollower:
         near = sites.near(evidence.shape, mm, (window[1].start, window[0].start))
         blob = blob_at(evidence, near, known, mm, s.onset)
         test = None if not self.comparable else blob
-        onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked)
+        misfit = here.novelty.misfit if here.novelty is not None else 0.0
+        onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked, misfit=misfit)
         if onset_s is None or blob is None:
             return None if blob is None else blob.mask
         r = s.regions
