@@ -13,7 +13,7 @@ from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fl
 from usguide.injectate.flow import TissueFlow
 from usguide.injectate.onset import OnsetSettings, OnsetTest, blob_at
 from usguide.injectate.reference import Reference, ReferenceSettings
-from usguide.injectate.regions import RegionSettings, Variation, followed, shifted_edge
+from usguide.injectate.regions import RegionSettings, Variation, followed, refined_edge, shifted_edge
 from usguide.injectate.shared import SharedFrame
 from usguide.injectate.sites import Sites
 from usguide.motion.affine import inverse, product, warped
@@ -26,6 +26,8 @@ Window = tuple[slice, slice]
 
 FAR_PX = 1e6
 """Where a linear probe's beams meet."""
+LEAST_SIDE_PX = 8
+"""Smaller pictures of fluid have no profile across their edge."""
 CORE_PX = 16
 """A pool's core of fewer px does not tell the fluid's level."""
 
@@ -34,7 +36,7 @@ CORE_PX = 16
 class FollowSettings:
     """How fluid is found and followed."""
 
-    smooth_mm: float = 0.15
+    smooth_mm: float = 0.1
     """Standard deviation of the Gaussian that grey levels are smoothed with: less than needles are sought in."""
     memory_s: float = 0.05
     """Time constant with which the evidence follows the frames."""
@@ -178,11 +180,25 @@ class FluidFollower:
         r = self.settings.regions
         u[rows, columns] = shifted_edge(u[rows, columns], r.edge_mm, r.edge_sigma_mm, here.geometry.axial_mm_per_px)
         flags = cv2.WARP_INVERSE_MAP
-        sure = cv2.warpAffine(u, part, size, flags=flags | cv2.INTER_LINEAR)
+        sure = np.asarray(cv2.warpAffine(u, part, size, flags=flags | cv2.INTER_LINEAR), np.float32)
         number = cv2.warpAffine(wide, part, size, flags=flags | cv2.INTER_NEAREST)
+        sure = self._at_half_amplitude(sure, here, out)
         probability[out] = sure
         labels[out] = np.where((sure > 0.5) & here.image.valid[out], number, 0)
         return labels, probability
+
+    def _at_half_amplitude(self, sure: F32, here: SharedFrame, box: Window) -> F32:
+        """Move the edge to where grey levels put it, on the working grid."""
+        r, fine = self.settings.regions, here.image.geometry
+        if self._fluid.level < 0 or min(sure.shape) < LEAST_SIDE_PX:
+            return sure
+        offset = here.novelty.offset if here.novelty is not None else 0.0
+        ends = fine.to_px(np.array([[s.entry_mm, s.distal_mm] for s in here.suspected], float).reshape(-1, 2, 2))
+        ends = ends - np.array([box[1].start, box[0].start])
+        mm = fine.axial_mm_per_px
+        told = shaft_band(sure.shape, ends, self.settings.needle_mm / mm, self.settings.needle_mm / mm) == 0
+        told &= here.image.valid[box]
+        return refined_edge(sure, here.image.grey[box], told, self._fluid.level + offset, mm, r)
 
     def _grey(self, here: SharedFrame) -> F32:
         """Return the frame on the evidence grid, less smooth than where needles are sought."""
