@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry
-from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, shaft_band
+from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, median_of, shaft_band
 from usguide.injectate.flow import TissueFlow
 from usguide.injectate.onset import OnsetSettings, OnsetTest, blob_at
 from usguide.injectate.reference import Reference, ReferenceSettings
@@ -87,6 +89,7 @@ class FluidFollower:
         """Forget all, numbers of pools included."""
         self.reference.reset()
         self._onset.reset()
+        self._flow.reset()
         self.pools: dict[int, PoolState] = {}
         self._next_id = 1
         self._fluid = FluidLevel()
@@ -103,6 +106,7 @@ class FluidFollower:
         self._labels: Bytes = np.zeros(shape, np.uint8)
         self._variation = Variation(shape)
         self._onset.reset()
+        self._flow.reset()
         self.pools.clear()
         self._fluid = FluidLevel()
         self._began_s = None
@@ -115,6 +119,7 @@ class FluidFollower:
         moved = self.reference.move(here.novelty.motion)
         if moved is not None:
             sites.carried(moved)
+            self._flow.reset()
             self._evidence = warped(self._evidence, moved)
             self._labels = warped(self._labels.astype(np.float32), moved, cv2.INTER_NEAREST).astype(np.uint8)
             self._variation.carried(moved)
@@ -161,7 +166,7 @@ class FluidFollower:
         scale = [f / c for f, c in zip(fine.spacing_mm, coarse.spacing_mm, strict=True)]
         shift = coarse.to_px(fine.origin_mm)
         to_still = product(self.reference.affine, np.array([[scale[0], 0.0, shift[0]], [0.0, scale[1], shift[1]]]))
-        box = _box_of(self._labels, 5)
+        box = _box_of(self._labels, 7)
         back = inverse(to_still)
         corners = np.array([[x, y] for x in (box[1].start, box[1].stop) for y in (box[0].start, box[0].stop)], float)
         corners = corners @ back[:, :2].T + back[:, 2]
@@ -172,13 +177,14 @@ class FluidFollower:
         out = np.s_[low[1] : high[1], low[0] : high[0]]
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
         part = product(to_still, np.array([[1.0, 0.0, low[0]], [0.0, 1.0, low[1]]]))
-        wide = dilated(self._labels, 5)
-        u = np.where(wide > 0, self._variation.u, np.float32(0))
+        part = part - np.array([[0.0, 0.0, box[1].start], [0.0, 0.0, box[0].start]])
         # The labels say what belongs to a pool, u how surely.
-        u = np.where(self._labels > 0, np.maximum(u, np.float32(0.5)), np.minimum(u, np.float32(0.5)))
-        rows, columns = _box_of(wide, 4)
+        own = np.s_[box[0].start : box[0].stop, box[1].start : box[1].stop]
+        part_of, wide = self._labels[own], dilated(self._labels[own], 5)
+        u = np.where(wide > 0, self._variation.u[own], np.float32(0))
+        u = np.where(part_of > 0, np.maximum(u, np.float32(0.5)), np.minimum(u, np.float32(0.5)))
         r = self.settings.regions
-        u[rows, columns] = shifted_edge(u[rows, columns], r.edge_mm, r.edge_sigma_mm, here.geometry.axial_mm_per_px)
+        u = shifted_edge(u, r.edge_mm, r.edge_sigma_mm, here.geometry.axial_mm_per_px)
         flags = cv2.WARP_INVERSE_MAP
         sure = np.asarray(cv2.warpAffine(u, part, size, flags=flags | cv2.INTER_LINEAR), np.float32)
         number = cv2.warpAffine(wide, part, size, flags=flags | cv2.INTER_NEAREST)
@@ -227,17 +233,19 @@ class FluidFollower:
     def _window(self, sites: Sites, mm: float) -> Window | None:
         """Return the part of the grid in which fluid is looked for; None without a place to look at."""
         reach = self.settings.window_mm / mm
-        boxes = [(x - reach, y - reach, x + reach, y + reach) for x, y in sites.points_px]
+        boxes = []
+        if points := sites.points_px:
+            xs, ys = zip(*(p.tolist() for p in points), strict=True)
+            boxes.append((min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach))
         if self.pools:
             rows, columns = _box_of(self._labels, round(reach))
             boxes.append((columns.start, rows.start, columns.stop, rows.stop))
         if not boxes:
             return None
         h, w = self._labels.shape
-        a = np.array(boxes)
-        x0, y0 = (int(max(0, v)) for v in np.floor(a[:, :2].min(axis=0)))
-        x1, y1 = (int(v) for v in np.ceil(a[:, 2:].max(axis=0)))
-        x1, y1 = min(w, x1), min(h, y1)
+        left, top, right, bottom = zip(*boxes, strict=True)
+        x0, y0 = (max(0, math.floor(min(v))) for v in (left, top))
+        x1, y1 = min(w, math.ceil(max(right))), min(h, math.ceil(max(bottom)))
         return (slice(y0, y1), slice(x0, x1)) if x1 - x0 > 8 and y1 - y0 > 8 else None
 
     def _evidence_in(
@@ -264,7 +272,7 @@ class FluidFollower:
             mm_per_px=here.geometry.axial_mm_per_px,
             misfit=here.novelty.misfit if here.novelty is not None else 0.0,
             fluid=self._fluid,
-            flow=self._flow,
+            pushed=partial(self._flow.pushed, window=window, shape=grey.shape, passed_s=passed_s),
             settings=s.likelihood,
         )
         if not self.pools:
@@ -348,8 +356,8 @@ class FluidFollower:
         s = self.settings
         self._fluid = self._fluid.followed(
             grey[box][core],
-            float(np.median(self.reference.level[box][core])),
-            float(np.median(self.reference.spread[box][core])),
+            median_of(self.reference.level[box][core]),
+            median_of(self.reference.spread[box][core]),
             s.likelihood.least_fluid_spread,
             decay(passed_s, s.level_memory_s),
         )
