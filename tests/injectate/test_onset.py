@@ -110,3 +110,12 @@ def test_a_bad_registration_asks_for_more(misfit, seen):
 def test_the_worst_registration_tells_nothing_however_heavy_the_blob():
     test = OnsetTest(OnsetSettings())
     assert all(test.look(blob(500.0), 0.05 * k, 0.05, marked=True, misfit=9.5) is None for k in range(100))
+
+
+def test_the_date_is_that_of_the_first_blob_that_went_on():
+    light = [0.0] * 4 + [0.7, 0.8] + [6.0] * 10
+    assert first_alarm(light)[1] == pytest.approx(4 * 0.05)
+    broken = [0.0] * 3 + [0.7, 0.0, 0.8] + [6.0] * 10
+    assert first_alarm(broken)[1] == pytest.approx(5 * 0.05)
+    lasting = [0.7] * 40 + [6.0] * 10
+    assert first_alarm(lasting)[1] == pytest.approx(40 * 0.05 - 0.15)

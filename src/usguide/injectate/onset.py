@@ -13,13 +13,15 @@ Bytes = NDArray[np.uint8]
 
 LONGEST_FRAME_S = 0.1
 """A frame counts for no longer."""
+HINT_SHARE, HINT_S = 0.5, 0.15
+"""A blob of this share of what is always there may be the first of an onset, at most so long before it counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnsetSettings:
     """When a dark blob is taken for fluid. Mass is log-likelihood ratio times area, in mm2."""
 
-    dark: float = 2.2
+    dark: float = 2.4
     """Log-likelihood ratio above which a place belongs to a blob."""
     gap_mm: float = 2.4
     """Dark places whose gaps are no wider are one blob: a ring comes in pieces."""
@@ -110,6 +112,7 @@ class OnsetTest:
         self.sum = 0.0
         self._credited = 0.0
         self._since_s: float | None = None
+        self._began_s: float | None = None
 
     def look(
         self, blob: Blob | None, timestamp_s: float, passed_s: float, *, marked: bool, misfit: float = 0.0
@@ -130,6 +133,11 @@ class OnsetTest:
         ease = (s.marked_share if marked else 1.0) * max(1.0, misfit / s.usual_misfit) ** 2
         told = blob is not None and blob.area_mm2 >= s.least_mm2 and misfit <= s.worst_misfit
         mass, elsewhere = (blob.mass, blob.elsewhere) if blob is not None and told else (0.0, 0.0)
+        # A blob that is still too light to count dates the onset, if it goes on.
+        if blob is None or blob.mass < HINT_SHARE * ease * s.allowance:
+            self._began_s = None
+        elif self._began_s is None:
+            self._began_s = timestamp_s
         # A freeze or a gap in the stream is one frame's worth of evidence, not many.
         passed_s = min(passed_s, LONGEST_FRAME_S)
         self._credited = min(mass, self._credited + s.growth_mass_s * passed_s)
@@ -138,8 +146,10 @@ class OnsetTest:
         if self.sum == 0:
             self._since_s = None
             return None
+        first = self._since_s is None
         if self._since_s is None:
-            self._since_s = timestamp_s
+            began_s = timestamp_s if self._began_s is None else self._began_s
+            self._since_s = max(began_s, timestamp_s - HINT_S)
         # One frame decides nothing, however long it lasts: there has to be more in another.
-        sure = self.sum >= ease * s.threshold and excess > 0 and timestamp_s > self._since_s
+        sure = self.sum >= ease * s.threshold and excess > 0 and not first
         return self._since_s if sure else None
