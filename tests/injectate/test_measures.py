@@ -8,7 +8,7 @@ from scipy.special import ellipe
 
 from usguide.errors import InputError
 from usguide.geometry import ImageGeometry
-from usguide.injectate.measures import growth_rate, measure_region, volume_mm3
+from usguide.injectate.measures import TAPER_MOST_MM, growth_rate, measure_region, taper_mm, volume_mm3
 
 CENTRE = (21.3, 14.7)
 GRIDS = {
@@ -190,3 +190,45 @@ def test_a_rate_needs_time():
     assert growth_rate(fast, 3 * fast)[0] == pytest.approx(3.0)
     with pytest.raises(InputError, match="as many times as areas"):
         growth_rate([0.0, 1.0], [1.0])
+
+
+def region_of(half_width, *, length_mm=14.0, turn_deg=0.0, spacing_mm=0.12, cut_mm=0.0):
+    """A region about an axis whose half width at a place along it, -0.5..0.5 of its length, is given; its ends cut off."""
+    n = round(20 / spacing_mm)
+    x, z = (np.arange(n) - n / 2) * spacing_mm, (np.arange(n)[:, None] - n / 2) * spacing_mm
+    a = np.radians(turn_deg)
+    u, v = x * np.cos(a) + z * np.sin(a), z * np.cos(a) - x * np.sin(a)
+    within_mm = np.minimum(
+        half_width(np.clip(u / length_mm, -0.5, 0.5)) - np.abs(v), length_mm / 2 - cut_mm - np.abs(u)
+    )
+    sure = (1 / (1 + np.exp(-within_mm / 0.08))).astype(np.float32)
+    return measure_region(sure >= 0.5, ImageGeometry(spacing_mm, spacing_mm), sure)
+
+
+def wedge(share):
+    return 1.3 * (1 - (2 * share) ** 2)
+
+
+def rounded(share):
+    return 1.3 * np.sqrt(1 - (2 * share) ** 2)
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 10.0, -35.0, 80.0])
+@pytest.mark.parametrize("spacing_mm", [0.084, 0.12, 0.17])
+def test_a_wedge_that_breaks_off_is_as_long_as_it_would_be(turn_deg, spacing_mm):
+    found = region_of(wedge, turn_deg=turn_deg, spacing_mm=spacing_mm, cut_mm=0.6)
+    outline = np.concatenate(found.contours_mm) @ np.array([np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))])
+    assert np.ptp(outline) == pytest.approx(14.0 - 1.2, abs=0.35)
+    assert found.extent_mm[0] == pytest.approx(14.0, abs=0.5)
+
+
+@pytest.mark.parametrize("turn_deg", [0.0, 10.0, 80.0])
+def test_round_and_blunt_ends_are_where_they_are(turn_deg):
+    assert region_of(rounded, turn_deg=turn_deg).extent_mm[0] == pytest.approx(14.0, abs=0.3)
+    assert region_of(lambda share: 1.3 + 0 * share, turn_deg=turn_deg).extent_mm[0] == pytest.approx(14.0, abs=0.6)
+
+
+def test_no_end_runs_on_for_more_than_is_allowed():
+    assert taper_mm(np.array([0.1, 0.11, 0.12, 0.13, 0.14])) == TAPER_MOST_MM
+    assert taper_mm(np.array([0.5, 0.4, 0.3, 0.2, 0.1])) == 0.0
+    assert taper_mm(np.array([2.0, 2.5, 3.0, 3.5, 4.0])) == 0.0

@@ -1,11 +1,15 @@
 """The change-point test, against sums by hand; the blob that it looks at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from usguide.injectate.onset import Blob, OnsetSettings, OnsetTest, blob_at
 
-SETTINGS = OnsetSettings(allowance=1.0, clutter_share=1.0, threshold=1.0, least_mm2=0.5, marked_share=0.5)
+SETTINGS = OnsetSettings(
+    allowance=1.0, clutter_share=1.0, threshold=1.0, least_mm2=0.5, marked_share=0.5, growth_mass_s=1e6
+)
 
 
 def blob(mass, elsewhere=0.0, area_mm2=2.0):
@@ -58,7 +62,7 @@ def test_the_heaviest_blob_at_the_tip_is_taken_and_the_rest_is_clutter():
     evidence[50:54, 60:64] = 3.0  # far from it
     near = np.zeros((60, 80), np.uint8)
     near[22, 22] = 1
-    found = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings())
+    found = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings(dark=1.5))
     assert found.mass == pytest.approx(24 * 2.0 * 0.09)
     assert found.area_mm2 == pytest.approx(24 * 0.09)
     assert found.elsewhere == pytest.approx(16 * 3.0 * 0.09)
@@ -69,13 +73,49 @@ def test_pieces_of_a_ring_are_one_blob():
     evidence[20:24, 20:26] = evidence[20:24, 30:36] = 2.0  # 1.2 mm apart
     near = np.zeros((60, 80), np.uint8)
     near[22, 22] = 1
-    found = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings(gap_mm=2.4))
+    found = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings(dark=1.5, gap_mm=2.4))
     assert found.mass == pytest.approx(48 * 2.0 * 0.09)
-    apart = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings(gap_mm=0.5))
+    apart = blob_at(evidence, near, np.zeros_like(near), 0.3, OnsetSettings(dark=1.5, gap_mm=0.5))
     assert apart.mass == pytest.approx(24 * 2.0 * 0.09)
 
 
 def test_known_fluid_is_no_blob():
     evidence = np.full((20, 20), 2.0, np.float32)
     every = np.ones((20, 20), np.uint8)
-    assert blob_at(evidence, every, every, 0.3, OnsetSettings()) is None
+    assert blob_at(evidence, every, every, 0.3, OnsetSettings(dark=1.5)) is None
+
+
+def test_what_is_there_at_once_adds_up_no_faster_than_fluid_can_come():
+    # 2 in the first frame of 0.05 s, 4 in the next, whatever the blob weighs: (2 - 1 + 4 - 1 + 6 - 1 + ...) * 0.05.
+    test = OnsetTest(replace(SETTINGS, growth_mass_s=40.0, threshold=0.4))
+    found = [test.look(blob(500.0), 0.05 * k, 0.05, marked=False) for k in range(4)]
+    assert found[:2] == [None, None]
+    assert found[2] == pytest.approx(0.0)
+
+
+def test_a_single_frame_that_jumps_is_no_onset():
+    test = OnsetTest(OnsetSettings())
+    assert test.look(blob(500.0, area_mm2=50.0), 0.0, 0.1, marked=True) is None
+    assert all(test.look(blob(0.0, area_mm2=0.0), 0.1 * k, 0.1, marked=True) is None for k in range(1, 10))
+
+
+@pytest.mark.parametrize(("misfit", "seen"), [(0.0, True), (6.0, True), (8.9, False), (9.1, False)])
+def test_a_bad_registration_asks_for_more(misfit, seen):
+    test = OnsetTest(OnsetSettings(allowance=1.0, threshold=0.2))
+    # 2 in all frames is above the allowance, but not above 1.0 * (8.9 / 6)^2; beyond 9 nothing adds up.
+    found = [test.look(blob(2.0), 0.05 * k, 0.05, marked=False, misfit=misfit) for k in range(40)]
+    assert any(f is not None for f in found) == seen
+
+
+def test_the_worst_registration_tells_nothing_however_heavy_the_blob():
+    test = OnsetTest(OnsetSettings())
+    assert all(test.look(blob(500.0), 0.05 * k, 0.05, marked=True, misfit=9.5) is None for k in range(100))
+
+
+def test_the_date_is_that_of_the_first_blob_that_went_on():
+    light = [0.0] * 4 + [0.7, 0.8] + [6.0] * 10
+    assert first_alarm(light)[1] == pytest.approx(4 * 0.05)
+    broken = [0.0] * 3 + [0.7, 0.0, 0.8] + [6.0] * 10
+    assert first_alarm(broken)[1] == pytest.approx(5 * 0.05)
+    lasting = [0.7] * 40 + [6.0] * 10
+    assert first_alarm(lasting)[1] == pytest.approx(40 * 0.05 - 0.15)

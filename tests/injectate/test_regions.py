@@ -1,11 +1,15 @@
 """Regularisation against a minimum cut of SciPy's, and pools that keep their numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from usguide.injectate.regions import Variation, followed, shifted_edge
+from usguide.geometry import ImageGeometry
+from usguide.injectate import measure_region
+from usguide.injectate.regions import RegionSettings, Variation, followed, refined_edge, shifted_edge
 
 WEIGHT = 0.7
 
@@ -132,3 +136,74 @@ def test_a_straight_edge_moves_by_what_is_asked(by_mm):
     p = shifted_edge(u, by_mm, 0.25, mm)[20]
     crossed = np.interp(0.5, p[::-1], np.arange(60)[::-1])
     assert (crossed - 29.5) * mm == pytest.approx(by_mm, abs=0.02)
+
+
+MM = 0.15
+
+
+def fluid_disc(radius_mm, *, deep=0.05, width_mm=0.12, level=110.0, shape=(90, 110), centre=(55.3, 44.6)):
+    """Grey levels of a disc of fluid whose edge is a soft step of the amplitude, log-compressed at 60 dB over 255."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    beyond = (np.hypot(x - centre[0], y - centre[1]) * MM - radius_mm) / width_mm
+    amplitude = 1 - (1 - deep) / (1 + np.exp(np.clip(beyond, -40, 40)))
+    return (level + 85.0 * np.log10(amplitude)).astype(np.float32), beyond * width_mm
+
+
+def guess(beyond_mm, off_mm):
+    """A sure-ness whose level 0.5 lies `off_mm` outside of where the disc ends."""
+    return (1 / (1 + np.exp(np.clip((beyond_mm - off_mm) / 0.15, -40, 40)))).astype(np.float32)
+
+
+def radius_of(sure):
+    return np.sqrt(measure_region(sure > 0.5, ImageGeometry(MM, MM), sure).area_mm2 / np.pi)
+
+
+@pytest.mark.parametrize("deep", [0.05, 0.2, 0.35])
+@pytest.mark.parametrize("off_mm", [-0.12, 0.0, 0.12])
+def test_an_edge_moves_to_half_of_the_amplitude(deep, off_mm):
+    settings = replace(RegionSettings(), profile_bias_mm=0.0)
+    grey, beyond = fluid_disc(3.0, deep=deep)
+    told = np.ones(grey.shape, bool)
+    level = float(grey.min())
+    before = guess(beyond, off_mm)
+    after = refined_edge(before, grey, told, level, MM, settings)
+    assert radius_of(before) == pytest.approx(3.0 + off_mm, abs=0.03)
+    assert radius_of(after) == pytest.approx(3.0, abs=0.05)
+
+
+def test_a_bright_sheet_beside_fluid_puts_the_edge_further_out_than_tissue_does():
+    grey, beyond = fluid_disc(3.0)
+    told = np.ones(grey.shape, bool)
+    sheet = grey + (60 * np.exp(-(((beyond - 0.25) / 0.2) ** 2))).astype(np.float32)
+    plain, bright = (
+        refined_edge(guess(beyond, 0), g, told, float(grey.min()), MM, RegionSettings()) for g in (grey, sheet)
+    )
+    # The sheet blooms into the fluid: less of it looks dark, but half of the sheet's amplitude is no further in.
+    assert radius_of(bright) > radius_of(plain) - 0.02
+    assert (sheet[beyond < 0] < 80).sum() < (grey[beyond < 0] < 80).sum()
+
+
+def test_where_nothing_is_told_the_edge_stays():
+    grey, beyond = fluid_disc(3.0)
+    before = guess(beyond, 0.12)
+    settings = replace(RegionSettings(), profile_bias_mm=0.0)
+    after = refined_edge(before, grey, np.zeros(grey.shape, bool), 5.0, MM, settings)
+    np.testing.assert_allclose(after, before, atol=1e-6)
+    left = np.arange(grey.shape[1])[None] < 55
+    half = refined_edge(before, grey, np.broadcast_to(left, grey.shape), 5.0, MM, settings)
+    far = np.arange(grey.shape[1]) > 68
+    np.testing.assert_allclose(half[:, far], before[:, far], atol=0.02)
+
+
+def test_an_edge_moves_the_same_in_a_mirror_and_turned_round():
+    rng = np.random.default_rng(3)
+    grey, beyond = fluid_disc(2.6, deep=0.2)
+    grey = grey + rng.normal(0, 8, grey.shape).astype(np.float32)
+    sure, told = guess(beyond, 0.1), rng.random(grey.shape) > 0.1
+    whole = refined_edge(sure, grey, told, 50.0, MM, RegionSettings())
+    mirrored = refined_edge(
+        sure[:, ::-1].copy(), grey[:, ::-1].copy(), told[:, ::-1].copy(), 50.0, MM, RegionSettings()
+    )
+    turned = refined_edge(sure.T.copy(), grey.T.copy(), told.T.copy(), 50.0, MM, RegionSettings())
+    np.testing.assert_allclose(mirrored[:, ::-1], whole, atol=0.05)
+    np.testing.assert_allclose(turned.T, whole, atol=0.05)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry
-from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, shaft_band
+from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, median_of, shaft_band
 from usguide.injectate.flow import TissueFlow
 from usguide.injectate.onset import OnsetSettings, OnsetTest, blob_at
 from usguide.injectate.reference import Reference, ReferenceSettings
-from usguide.injectate.regions import RegionSettings, Variation, followed, shifted_edge
+from usguide.injectate.regions import RegionSettings, Variation, followed, refined_edge, shifted_edge
 from usguide.injectate.shared import SharedFrame
 from usguide.injectate.sites import Sites
 from usguide.motion.affine import inverse, product, warped
@@ -26,6 +28,8 @@ Window = tuple[slice, slice]
 
 FAR_PX = 1e6
 """Where a linear probe's beams meet."""
+LEAST_SIDE_PX = 8
+"""Smaller pictures of fluid have no profile across their edge."""
 CORE_PX = 16
 """A pool's core of fewer px does not tell the fluid's level."""
 
@@ -34,7 +38,7 @@ CORE_PX = 16
 class FollowSettings:
     """How fluid is found and followed."""
 
-    smooth_mm: float = 0.15
+    smooth_mm: float = 0.1
     """Standard deviation of the Gaussian that grey levels are smoothed with: less than needles are sought in."""
     memory_s: float = 0.05
     """Time constant with which the evidence follows the frames."""
@@ -85,6 +89,7 @@ class FluidFollower:
         """Forget all, numbers of pools included."""
         self.reference.reset()
         self._onset.reset()
+        self._flow.reset()
         self.pools: dict[int, PoolState] = {}
         self._next_id = 1
         self._fluid = FluidLevel()
@@ -101,6 +106,7 @@ class FluidFollower:
         self._labels: Bytes = np.zeros(shape, np.uint8)
         self._variation = Variation(shape)
         self._onset.reset()
+        self._flow.reset()
         self.pools.clear()
         self._fluid = FluidLevel()
         self._began_s = None
@@ -113,6 +119,7 @@ class FluidFollower:
         moved = self.reference.move(here.novelty.motion)
         if moved is not None:
             sites.carried(moved)
+            self._flow.reset()
             self._evidence = warped(self._evidence, moved)
             self._labels = warped(self._labels.astype(np.float32), moved, cv2.INTER_NEAREST).astype(np.uint8)
             self._variation.carried(moved)
@@ -159,7 +166,7 @@ class FluidFollower:
         scale = [f / c for f, c in zip(fine.spacing_mm, coarse.spacing_mm, strict=True)]
         shift = coarse.to_px(fine.origin_mm)
         to_still = product(self.reference.affine, np.array([[scale[0], 0.0, shift[0]], [0.0, scale[1], shift[1]]]))
-        box = _box_of(self._labels, 5)
+        box = _box_of(self._labels, 7)
         back = inverse(to_still)
         corners = np.array([[x, y] for x in (box[1].start, box[1].stop) for y in (box[0].start, box[0].stop)], float)
         corners = corners @ back[:, :2].T + back[:, 2]
@@ -170,19 +177,34 @@ class FluidFollower:
         out = np.s_[low[1] : high[1], low[0] : high[0]]
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
         part = product(to_still, np.array([[1.0, 0.0, low[0]], [0.0, 1.0, low[1]]]))
-        wide = dilated(self._labels, 5)
-        u = np.where(wide > 0, self._variation.u, np.float32(0))
+        part = part - np.array([[0.0, 0.0, box[1].start], [0.0, 0.0, box[0].start]])
         # The labels say what belongs to a pool, u how surely.
-        u = np.where(self._labels > 0, np.maximum(u, np.float32(0.5)), np.minimum(u, np.float32(0.5)))
-        rows, columns = _box_of(wide, 4)
+        own = np.s_[box[0].start : box[0].stop, box[1].start : box[1].stop]
+        part_of, wide = self._labels[own], dilated(self._labels[own], 5)
+        u = np.where(wide > 0, self._variation.u[own], np.float32(0))
+        u = np.where(part_of > 0, np.maximum(u, np.float32(0.5)), np.minimum(u, np.float32(0.5)))
         r = self.settings.regions
-        u[rows, columns] = shifted_edge(u[rows, columns], r.edge_mm, r.edge_sigma_mm, here.geometry.axial_mm_per_px)
+        u = shifted_edge(u, r.edge_mm, r.edge_sigma_mm, here.geometry.axial_mm_per_px)
         flags = cv2.WARP_INVERSE_MAP
-        sure = cv2.warpAffine(u, part, size, flags=flags | cv2.INTER_LINEAR)
+        sure = np.asarray(cv2.warpAffine(u, part, size, flags=flags | cv2.INTER_LINEAR), np.float32)
         number = cv2.warpAffine(wide, part, size, flags=flags | cv2.INTER_NEAREST)
+        sure = self._at_half_amplitude(sure, here, out)
         probability[out] = sure
         labels[out] = np.where((sure > 0.5) & here.image.valid[out], number, 0)
         return labels, probability
+
+    def _at_half_amplitude(self, sure: F32, here: SharedFrame, box: Window) -> F32:
+        """Move the edge to where grey levels put it, on the working grid."""
+        r, fine = self.settings.regions, here.image.geometry
+        if self._fluid.level < 0 or min(sure.shape) < LEAST_SIDE_PX:
+            return sure
+        offset = here.novelty.offset if here.novelty is not None else 0.0
+        ends = fine.to_px(np.array([[s.entry_mm, s.distal_mm] for s in here.suspected], float).reshape(-1, 2, 2))
+        ends = ends - np.array([box[1].start, box[0].start])
+        mm = fine.axial_mm_per_px
+        told = shaft_band(sure.shape, ends, self.settings.needle_mm / mm, self.settings.needle_mm / mm) == 0
+        told &= here.image.valid[box]
+        return refined_edge(sure, here.image.grey[box], told, self._fluid.level + offset, mm, r)
 
     def _grey(self, here: SharedFrame) -> F32:
         """Return the frame on the evidence grid, less smooth than where needles are sought."""
@@ -211,17 +233,19 @@ class FluidFollower:
     def _window(self, sites: Sites, mm: float) -> Window | None:
         """Return the part of the grid in which fluid is looked for; None without a place to look at."""
         reach = self.settings.window_mm / mm
-        boxes = [(x - reach, y - reach, x + reach, y + reach) for x, y in sites.points_px]
+        boxes = []
+        if points := sites.points_px:
+            xs, ys = zip(*(p.tolist() for p in points), strict=True)
+            boxes.append((min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach))
         if self.pools:
             rows, columns = _box_of(self._labels, round(reach))
             boxes.append((columns.start, rows.start, columns.stop, rows.stop))
         if not boxes:
             return None
         h, w = self._labels.shape
-        a = np.array(boxes)
-        x0, y0 = (int(max(0, v)) for v in np.floor(a[:, :2].min(axis=0)))
-        x1, y1 = (int(v) for v in np.ceil(a[:, 2:].max(axis=0)))
-        x1, y1 = min(w, x1), min(h, y1)
+        left, top, right, bottom = zip(*boxes, strict=True)
+        x0, y0 = (max(0, math.floor(min(v))) for v in (left, top))
+        x1, y1 = min(w, math.ceil(max(right))), min(h, math.ceil(max(bottom)))
         return (slice(y0, y1), slice(x0, x1)) if x1 - x0 > 8 and y1 - y0 > 8 else None
 
     def _evidence_in(
@@ -248,7 +272,7 @@ class FluidFollower:
             mm_per_px=here.geometry.axial_mm_per_px,
             misfit=here.novelty.misfit if here.novelty is not None else 0.0,
             fluid=self._fluid,
-            flow=self._flow,
+            pushed=partial(self._flow.pushed, window=window, shape=grey.shape, passed_s=passed_s),
             settings=s.likelihood,
         )
         if not self.pools:
@@ -303,7 +327,8 @@ class FluidFollower:
         near = sites.near(evidence.shape, mm, (window[1].start, window[0].start))
         blob = blob_at(evidence, near, known, mm, s.onset)
         test = None if not self.comparable else blob
-        onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked)
+        misfit = here.novelty.misfit if here.novelty is not None else 0.0
+        onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked, misfit=misfit)
         if onset_s is None or blob is None:
             return None if blob is None else blob.mask
         r = s.regions
@@ -331,8 +356,8 @@ class FluidFollower:
         s = self.settings
         self._fluid = self._fluid.followed(
             grey[box][core],
-            float(np.median(self.reference.level[box][core])),
-            float(np.median(self.reference.spread[box][core])),
+            median_of(self.reference.level[box][core]),
+            median_of(self.reference.spread[box][core]),
             s.likelihood.least_fluid_spread,
             decay(passed_s, s.level_memory_s),
         )

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
+LONGEST_FRAME_S = 0.1
+"""A frame counts for no longer."""
+HINT_SHARE, HINT_S = 0.5, 0.15
+"""A blob of this share of what is always there may be the first of an onset, at most so long before it counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnsetSettings:
     """When a dark blob is taken for fluid. Mass is log-likelihood ratio times area, in mm2."""
 
-    dark: float = 1.5
+    dark: float = 2.4
     """Log-likelihood ratio above which a place belongs to a blob."""
     gap_mm: float = 2.4
     """Dark places whose gaps are no wider are one blob: a ring comes in pieces."""
@@ -24,8 +29,14 @@ class OnsetSettings:
     """Mass that is always there."""
     clutter_share: float = 1.0
     """So much of the mass of the heaviest blob elsewhere is expected at the tip, too."""
-    threshold: float = 1.4
+    growth_mass_s: float = 30.0
+    """Fluid gathers at no more than so much mass in a second: what is there from one frame to the next was not injected."""
+    threshold: float = 0.2
     """Mass times seconds above that allowance at which it is fluid."""
+    usual_misfit: float = 6.0
+    """With a worse registration, in grey levels, allowance and threshold rise with its square."""
+    worst_misfit: float = 9.0
+    """With a worse one still nothing adds up: the picture has left what it is held against."""
     marked_share: float = 0.7
     """Allowance and threshold are lowered to this share ..."""
     marked_s: float = 4.0
@@ -99,9 +110,13 @@ class OnsetTest:
     def reset(self) -> None:
         """Begin anew."""
         self.sum = 0.0
+        self._credited = 0.0
         self._since_s: float | None = None
+        self._began_s: float | None = None
 
-    def look(self, blob: Blob | None, timestamp_s: float, passed_s: float, *, marked: bool) -> float | None:
+    def look(
+        self, blob: Blob | None, timestamp_s: float, passed_s: float, *, marked: bool, misfit: float = 0.0
+    ) -> float | None:
         """Take one frame; return the time of the onset once there is one.
 
         Parameters
@@ -111,15 +126,30 @@ class OnsetTest:
             Of the frame, and since the one before.
         marked : bool
             An injection was marked a short time ago.
+        misfit : float
+            Of the registration, in grey levels.
         """
         s = self.settings
-        ease = s.marked_share if marked else 1.0
-        mass, elsewhere = (0.0, 0.0) if blob is None or blob.area_mm2 < s.least_mm2 else (blob.mass, blob.elsewhere)
+        ease = (s.marked_share if marked else 1.0) * max(1.0, misfit / s.usual_misfit) ** 2
+        told = blob is not None and blob.area_mm2 >= s.least_mm2 and misfit <= s.worst_misfit
+        mass, elsewhere = (blob.mass, blob.elsewhere) if blob is not None and told else (0.0, 0.0)
+        # A blob that is still too light to count dates the onset, if it goes on.
+        if blob is None or blob.mass < HINT_SHARE * ease * s.allowance:
+            self._began_s = None
+        elif self._began_s is None:
+            self._began_s = timestamp_s
         # A freeze or a gap in the stream is one frame's worth of evidence, not many.
-        self.sum = max(0.0, self.sum + (mass - ease * s.allowance - s.clutter_share * elsewhere) * min(passed_s, 0.1))
+        passed_s = min(passed_s, LONGEST_FRAME_S)
+        self._credited = min(mass, self._credited + s.growth_mass_s * passed_s)
+        excess = self._credited - ease * s.allowance - s.clutter_share * elsewhere
+        self.sum = max(0.0, self.sum + excess * passed_s)
         if self.sum == 0:
             self._since_s = None
             return None
+        first = self._since_s is None
         if self._since_s is None:
-            self._since_s = timestamp_s
-        return self._since_s if self.sum >= ease * s.threshold else None
+            began_s = timestamp_s if self._began_s is None else self._began_s
+            self._since_s = max(began_s, timestamp_s - HINT_S)
+        # One frame decides nothing, however long it lasts: there has to be more in another.
+        sure = self.sum >= ease * s.threshold and excess > 0 and not first
+        return self._since_s if sure else None

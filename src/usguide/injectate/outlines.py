@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,14 +88,19 @@ def field_of(
     inner = np.s_[max(y0, 0) : min(y1, h), max(x0, 0) : min(x1, w)]
     # Beyond the picture there is nothing: outlines close along its border.
     padding = ((max(-y0, 0), max(y1 - h, 0)), (max(-x0, 0), max(x1 - w, 0)))
-    inside = np.pad(region[inner], padding)
+    cut = any(map(any, padding))
+
+    def padded(values: NDArray[Any]) -> NDArray[Any]:
+        return np.pad(values, padding) if cut else values
+
+    inside = padded(region[inner])
     if probability is None:
         said = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), SMOOTH_PX, borderType=cv2.BORDER_CONSTANT)
     else:
-        said = np.pad(probability[inner], padding)
+        said = padded(probability[inner])
     sure: F32 = np.where(inside, np.where(said >= 0.5, said, 0.75), np.where(said < 0.5, said, 0.25)).astype(np.float32)
     if others is not None:
-        sure[np.pad(others[inner], padding)] = 0
+        sure[padded(others[inner])] = 0
     sure[0] = sure[-1] = sure[:, 0] = sure[:, -1] = 0
     return Field(sure, geometry.cropped(x0, y0))
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.injectate._kernels.contours import follow_edges
+from usguide.injectate._kernels.edges import edge_shifts
 from usguide.injectate._kernels.variation import descend
 from usguide.motion.affine import warped
 
@@ -27,10 +29,21 @@ class RegionSettings:
     """Cost of a px of edge, in log-likelihood ratio of a px of area."""
     iterations: int = 12
     first_iterations: int = 40
-    edge_mm: float = 0.17
-    """The edge of fluid, where half the amplitude is left, lies so far outside of where its grey levels end."""
+    edge_mm: float = 0.03
+    """The edge of fluid lies so far outside of where its evidence ends, before grey levels across it are looked at."""
     edge_sigma_mm: float = 0.25
     """How well that edge is known."""
+    dynamic_range_db: float = 60.0
+    """What 0 to 255 is taken to stand for, where half of the amplitude is looked for."""
+    profile_step_mm: float = 0.1
+    profile_mm: tuple[float, float, float] = (0.3, 0.6, 0.6)
+    """Half of the amplitude is looked for so far within and without; so close by the outside's level is taken."""
+    along_mm: float = 0.6
+    """Profiles are averaged so far to either side along the edge."""
+    profile_bias_mm: float = 0.08
+    """So far outside of the edge half of the amplitude is found: the brightest place close by is that of speckle, too."""
+    profile_share: float = 1.0
+    """Share of what is found that the edge is moved by."""
     front_mm_s: float = 10.0
     """No edge moves faster."""
     least_mm2: float = 0.6
@@ -73,6 +86,57 @@ def shifted_edge(u: F32, by_mm: float, sigma_mm: float, mm_per_px: float) -> F32
     blurred = cv2.GaussianBlur(u, (0, 0), sigma_mm / mm_per_px, borderType=cv2.BORDER_REPLICATE)
     odds = np.float32(np.exp(LOGISTIC * by_mm / sigma_mm))
     return np.asarray(blurred * odds / (1 - blurred + blurred * odds), dtype=np.float32)
+
+
+def refined_edge(
+    sure: F32, grey: F32, told: NDArray[np.bool_], fluid_level: float, mm_per_px: float, settings: RegionSettings
+) -> F32:
+    """Move the level 0.5 to where half of the amplitude lies across the edge.
+
+    Parameters
+    ----------
+    sure : ndarray of float32, shape (h, w)
+    grey : ndarray of float32, shape (h, w)
+        0..255.
+    told : ndarray of bool, shape (h, w)
+        Where grey levels tell of the edge.
+    fluid_level : float
+        Grey level of the fluid.
+    mm_per_px : float
+    settings : RegionSettings
+    """
+    s = settings
+    bordered = sure.copy()
+    bordered[0] = bordered[-1] = bordered[:, 0] = bordered[:, -1] = 0
+    points, starts = follow_edges(bordered, 0.5)
+    if not len(points):
+        return sure
+    total, weight = np.zeros_like(sure), np.zeros_like(sure)
+    inward, outward, near = (round(way / s.profile_step_mm) for way in s.profile_mm)
+    edge_shifts(
+        sure,
+        np.ascontiguousarray(grey, np.float32),
+        told.astype(np.float32),
+        points,
+        starts,
+        fluid_level,
+        255.0 * 20.0 / s.dynamic_range_db,
+        s.profile_step_mm / mm_per_px,
+        inward,
+        outward,
+        near,
+        max(1, round(s.along_mm / mm_per_px)),
+        total,
+        weight,
+    )
+    sigma = s.edge_sigma_mm / mm_per_px
+    number = cv2.GaussianBlur(weight, (0, 0), sigma)
+    by_mm = (
+        cv2.GaussianBlur(total, (0, 0), sigma) * np.float32(s.profile_step_mm) / np.maximum(number, np.float32(1e-6))
+    )
+    by_mm = np.where(number > 1e-4, by_mm - np.float32(s.profile_bias_mm), np.float32(0)) * np.float32(s.profile_share)
+    odds = np.exp(np.float32(LOGISTIC / s.edge_sigma_mm) * by_mm)
+    return np.asarray(sure * odds / (1 - sure + sure * odds), dtype=np.float32)
 
 
 def followed(labels: Bytes, u: F32, front_px: int, least_px: float, split_px: float, next_id: int) -> tuple[Bytes, int]:

@@ -21,6 +21,7 @@ from usguide.injectate.sites import Sites, SiteSettings
 from usguide.injectate.spread import SpreadMeasurer, SpreadSettings
 from usguide.injectate.warnings import SpreadWarnings, WarningSettings, Watch
 from usguide.motion import Background
+from usguide.motion.affine import inverse
 from usguide.types import Frame, Injectate, NeedleTrack, Outline, Target, TrackState
 
 
@@ -209,7 +210,7 @@ class InjectateSegmenter:
 
 def _moved_mm(to_before: NDArray[np.float64], geometry: ImageGeometry) -> NDArray[np.float64]:
     """Return the way back of a (2, 3) map between px, in mm: from the frame before to this one."""
-    here = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    before = here @ to_before[:, :2].T + to_before[:, 2]
-    points = np.column_stack([geometry.to_mm(before), np.ones(3)])
-    return np.asarray(np.linalg.solve(points, geometry.to_mm(here)).T, dtype=np.float64)
+    back = inverse(to_before)
+    size, origin = np.array(geometry.spacing_mm[::-1]), np.array(geometry.origin_mm)
+    turn = back[:, :2] * (size[:, None] / size)
+    return np.column_stack([turn, size * back[:, 2] + origin - turn @ origin])

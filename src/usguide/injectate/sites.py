@@ -81,8 +81,9 @@ class Sites:
         """Draw what is within reach, in a window that starts at `origin_px` (x, y)."""
         out = np.zeros(shape, np.uint8)
         radius = max(1, round(self.settings.reach_mm / mm_per_px))
-        for x, y in self.points_px:
-            cv2.circle(out, (round(x) - origin_px[0], round(y) - origin_px[1]), radius, 1, -1)
+        # A tip that holds still is drawn once.
+        for x, y in {(round(x), round(y)) for x, y in map(tuple, np.array(self.points_px).reshape(-1, 2).tolist())}:
+            cv2.circle(out, (x - origin_px[0], y - origin_px[1]), radius, 1, -1)
         return out
 
     def watched_mm(

@@ -70,34 +70,41 @@ def likelihood_ratio(
         Largest ratio that one place may give.
     out : float32 (h, w)
     """
+    f = np.float32
     h, w = grey.shape
-    share = (1 - STRAY) / drops.size
+    one, half, width = f(1), f(0.5), f(0.8)
+    share, stray = f((1 - STRAY) / drops.size), f(1 - STRAY)
+    base_fluid, base_tissue, unit = f(STRAY * STRAY_DENSITY), f(0.03 / 160), f(0.3989)
+    still32, same32, other32 = f(still), f(same_share), f(1 - same_share)
+    fluid32, wide32, edge32 = f(fluid_level), f(fluid_spread), f(edge_share)
+    prior32, limit32, black, drop32 = f(prior), f(limit), f(BLACK), drops.astype(np.float32)
     for i in range(h):
         for j in range(w):
             if seen[i, j] <= 0:
                 out[i, j] = 0
                 continue
             g, m, s = grey[i, j], level[i, j], spread[i, j]
-            if g > m + s and (fluid_level < 0 or g > fluid_level + 4 * fluid_spread):
-                out[i, j] = -limit
+            if g > m + s and (fluid_level < 0 or g > fluid32 + f(4) * wide32):
+                out[i, j] = -limit32
                 continue
             # Near black, grey levels are squeezed together, and so is what tells them apart.
-            close = still * min(max(s / SQUEEZED, LEAST_SQUEEZE), 1.0)
+            close = still32 * min(max(s * f(1 / SQUEEZED), f(LEAST_SQUEEZE)), one)
             a, b = (g - reference[i, j]) / close, (g - m) / s
-            c = (g - pushed[i, j]) / (2 * close)
-            same = max(math.exp(-0.5 * a * a), 0.5 * math.exp(-0.5 * c * c)) / close
-            tissue = same_share * same + (1 - same_share) * math.exp(-0.5 * b * b) / s
+            c = (g - pushed[i, j]) / (f(2) * close)
+            # The larger of exp(-a^2 / 2) and exp(-c^2 / 2) / 2.
+            same = math.exp(max(-half * a * a, -half * c * c - f(0.6931472))) / close
+            tissue = same32 * same + other32 * math.exp(-half * b * b) / s
             if fluid_level >= 0:
                 # Darker than fluid is fluid, too, and its edge takes every grey level between it and the tissue.
-                c = max(g - fluid_level, 0.0) / fluid_spread
-                edge = edge_share * min(max((m - fluid_level) / s - NO_EDGE, 0.0) / FULL_EDGE, 1.0)
-                fluid = (1 - STRAY) * (1 - edge) * math.exp(-0.5 * c * c) / fluid_spread
+                c = max(g - fluid32, f(0)) / wide32
+                edge = edge32 * min(max((m - fluid32) / s - f(NO_EDGE), f(0)) * f(1 / FULL_EDGE), one)
+                fluid = stray * (one - edge) * math.exp(-half * c * c) / wide32
                 if g < m:
-                    fluid += (1 - STRAY) * edge * 2.5 / max(m - fluid_level, s)
+                    fluid += stray * edge * f(2.5) / max(m - fluid32, s)
             else:
-                fluid = 0.0
-                for k in range(drops.size):
-                    c = (g - max(m - drops[k] * s, BLACK)) / (0.8 * s)
-                    fluid += share * math.exp(-0.5 * c * c) / (0.8 * s)
-            ratio = prior + math.log((0.3989 * fluid + STRAY * STRAY_DENSITY) / (0.3989 * 0.97 * tissue + 0.03 / 160))
-            out[i, j] = min(max(ratio, -limit), limit)
+                fluid = f(0)
+                for k in range(drop32.size):
+                    c = (g - max(m - drop32[k] * s, black)) / (width * s)
+                    fluid += share * math.exp(-half * c * c) / (width * s)
+            ratio = prior32 + math.log((unit * fluid + base_fluid) / (unit * f(0.97) * tissue + base_tissue))
+            out[i, j] = min(max(ratio, -limit32), limit32)
