@@ -1,4 +1,4 @@
-"""Shrinking a byte picture by area in one pass: each pixel of the result is the mean of the area that it covers."""
+"""One pass over a picture: shrunk by area, and which of its black areas lie outside it."""
 
 from __future__ import annotations
 
@@ -69,3 +69,88 @@ def shrink_bytes(pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
                     inner += row[k]
                 total += inner * full_column + row[b] * right_part[j]
             out[i, j] = total
+
+
+@kernel
+def halve_shown(grey: NDArray[np.float32], black: float, out: NDArray[np.uint8]) -> bool:
+    """Fill `out`, half as large, with 1 where any of two by two pixels is brighter than `black`; tell whether any is not.
+
+    A last odd row or column is looked at for black alone.
+    """
+    h, w = grey.shape
+    limit = np.float32(black)
+    dark = 0
+    for i in range(h):
+        for j in range(U(w)):
+            dark += grey[i, j] <= limit
+    h2, w2 = out.shape
+    for i in range(h2):
+        for j in range(w2):
+            a = max(grey[2 * i, 2 * j], grey[2 * i, 2 * j + 1])
+            b = max(grey[2 * i + 1, 2 * j], grey[2 * i + 1, 2 * j + 1])
+            out[i, j] = max(a, b) > limit
+    return dark > 0
+
+
+@kernel
+def picture_outline(
+    labels: NDArray[np.int32],
+    large: NDArray[np.bool_],
+    h: int,
+    w: int,
+    corners: NDArray[np.int32],
+    top: NDArray[np.int64],
+) -> int:
+    """Collect the ends of the picture's rows in the full picture's pixels, and its first row in every column.
+
+    Parameters
+    ----------
+    labels : int32 (h // 2, w // 2)
+    large : bool
+        Which labels are picture.
+    h, w : int
+        Of the full picture, whose last odd row or column goes with its neighbour.
+    corners : int32 (4 * (h // 2), 2)
+        Out: x, y.
+    top : int64 (w,)
+        Out; h where a column holds no picture.
+
+    Returns
+    -------
+    int
+        How many corners there are.
+    """
+    h2, w2 = labels.shape
+    top[:] = h
+    count = 0
+    for i in range(h2):
+        first, last = -1, -1
+        for j in range(w2):
+            if large[labels[i, j]]:
+                first = j if first < 0 else first
+                last = j
+                if top[2 * j] == h:
+                    top[2 * j] = top[2 * j + 1] = 2 * i
+        if first < 0:
+            continue
+        right = w - 1 if last == w2 - 1 else 2 * last + 1
+        under = h - 1 if i == h2 - 1 else 2 * i + 1
+        for x in (2 * first, right):
+            for y in (2 * i, under):
+                corners[count, 0], corners[count, 1] = x, y
+                count += 1
+    if w % 2 == 1:
+        top[w - 1] = top[w - 2]
+    return count
+
+
+@kernel
+def black_outside(
+    grey: NDArray[np.float32], black: float, hull: NDArray[np.uint8], top: NDArray[np.int64], out: NDArray[np.bool_]
+) -> None:
+    """Mark what is black and outside the hull, or over the picture's first row."""
+    limit = np.float32(black)
+    h, w = grey.shape
+    for i in range(h):
+        for j in range(U(w)):
+            out[i, j] = (grey[i, j] <= limit) & ((hull[i, j] == 0) | (i < top[j]))

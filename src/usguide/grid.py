@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide._area import shrink_bytes
+from usguide._area import black_outside, halve_shown, picture_outline, shrink_bytes
 from usguide._validation import validate_positive
 from usguide.errors import InvalidFrameError
 from usguide.geometry import ImageGeometry
@@ -97,26 +97,32 @@ def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
     picture. Where nothing lies over it there is no contact, or the concave top of a fan. Letters and marks beside the
     picture are too small to count.
     """
-    black = grey <= BLACK_GREY_LEVELS
-    if not black.any():
-        return black
     h, w = grey.shape
-    half = (w // 2, h // 2)
-    shown = cv2.resize((~black).view(np.uint8) * np.uint8(255), half, interpolation=cv2.INTER_AREA)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((shown > 0).view(np.uint8), connectivity=8)
+    shown = np.empty((h // 2, w // 2), np.uint8)
+    outside = np.zeros((h, w), np.bool_)
+    if not halve_shown(grey, BLACK_GREY_LEVELS, shown):
+        return outside
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(shown, connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] >= LEAST_SHARE_OF_PICTURE * shown.size
     large[0] = False
-    picture = large[labels]
-    rows = np.flatnonzero(picture.any(axis=1))
-    if not rows.size:
-        return black
-    left, right = picture[rows].argmax(axis=1), half[0] - 1 - picture[rows, ::-1].argmax(axis=1)
-    # A pixel of the halved picture covers two by two; a last odd row or column goes with its neighbour.
-    first, last = 2 * left, np.where(right == half[0] - 1, w - 1, 2 * right + 1)
-    end = np.where(rows == half[1] - 1, h - 1, 2 * rows + 1)
-    corners = [np.column_stack([x, y]) for x in (first, last) for y in (2 * rows, end)]
+    corners, top = np.empty((4 * len(shown), 2), np.int32), np.empty(w, np.int64)
+    count = picture_outline(np.asarray(labels, dtype=np.int32), large, h, w, corners, top)
     hull = np.zeros((h, w), np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(corners).astype(np.int32)), (1,))
-    top = np.where(picture.any(axis=0), 2 * picture.argmax(axis=0), h)
-    over = np.arange(h)[:, None] < top[np.minimum(np.arange(w) // 2, half[0] - 1)]
-    return np.asarray(black & ((hull == 0) | over))
+    if count > 0:
+        cv2.fillConvexPoly(hull, cv2.convexHull(corners[:count]), (1,))
+    black_outside(grey, BLACK_GREY_LEVELS, hull, top, outside)
+    return outside
+
+
+def black_at_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Find the black areas that touch the picture's border: nothing can be told of what is dark there."""
+    black = (grey <= BLACK_GREY_LEVELS).view(np.uint8)
+    if not black.any():
+        return np.zeros(grey.shape, dtype=bool)
+    _, labels = cv2.connectedComponents(black, connectivity=4)
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    touching = np.zeros(int(labels.max()) + 1, dtype=bool)
+    touching[edge] = True
+    touching[0] = False
+    found: NDArray[np.bool_] = touching[labels]
+    return found

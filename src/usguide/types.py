@@ -371,7 +371,7 @@ class Pool:
     """Length of all its edges, holes included."""
     centroid_mm: Point
     extent_mm: Point
-    """Full size along the main axis and across it."""
+    """Full size along the main axis, on to where evenly tapering ends would close (at most 1 mm each), and across it."""
     axis_deg: float
     """Main axis, from the lateral axis: over -90 to 90, positive where it goes deeper with growing lateral values."""
     contours_mm: tuple[NDArray[np.float64], ...]
@@ -421,7 +421,7 @@ class Injectate:
     centroid_mm : (float, float), optional
         None, as extent and axis, without fluid.
     extent_mm : (float, float), optional
-        Full size along the main axis and across it, over all pools.
+        Full size along the main axis and across it, over all pools (see `Pool`).
     onset_s : float, optional
         Of the first pool; kept when its fluid is gone again.
     rate_mm2_s : float, optional

@@ -38,6 +38,8 @@ class DetectorSettings:
     """Candidates that the trees find less likely are left out, ..."""
     most_read: int = 8
     """... and of the others so many, the likeliest, are read by the network."""
+    least_read_log_odds: float = -6.0
+    """What the network finds less likely is left out."""
     entry_gap_mm: float = 1.5
     """A shaft whose evidence starts this close to the edge enters at the edge: at the edge itself there is no evidence."""
     across_sigma_mm: float = 0.15
@@ -106,7 +108,7 @@ class LineDetector:
         weigh(found, self._forest)
         likely = sorted((c for c in found if c.log_odds >= self.settings.least_log_odds), key=lambda c: -c.log_odds)
         likely = likely[: self.settings.most_read]
-        read_candidates(likely, evidence, self._net)
+        likely = read_candidates(likely, evidence, self._net, self.settings.least_read_log_odds)
         # What is looked for in fewer places is likelier in each.
         low, high = prior.angle_deg
         more = math.log(FITTED_RANGE_DEG / ((high - low) * len(sides_of(prior))))

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.search import BLOCK_PX, block_products, steps_down
+from usguide.detection._kernels.search import BLOCK_PX, block_products, second_derivatives, steps_down
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage
 
@@ -237,11 +237,8 @@ def _eroded(mask: Mask, by_px: int) -> F32:
 
 def _hessian_and_energy(image: F32, known: F32, settings: EvidenceSettings, geometry: ImageGeometry) -> tuple[F32, F32]:
     h, w = image.shape
-    hessian = np.zeros((3, h, w), np.float32)
-    middle = image[1:-1, 1:-1]
-    hessian[0, 1:-1, 1:-1] = image[1:-1, 2:] - 2 * middle + image[1:-1, :-2]
-    hessian[1, 1:-1, 1:-1] = 0.25 * (image[2:, 2:] - image[2:, :-2] - image[:-2, 2:] + image[:-2, :-2])
-    hessian[2, 1:-1, 1:-1] = image[2:, 1:-1] - 2 * middle + image[:-2, 1:-1]
+    hessian = np.empty((3, h, w), np.float32)
+    second_derivatives(image, hessian)
     blocks = np.empty((6, -(-h // BLOCK_PX), -(-w // BLOCK_PX)), np.float32)
     block_products(hessian[0], hessian[1], hessian[2], known, blocks)
     side = max(1, round(settings.surroundings_mm / mm_per_px(geometry) / BLOCK_PX)) | 1

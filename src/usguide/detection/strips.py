@@ -138,17 +138,27 @@ def scalars_of(features: F64, tree_log_odds: float) -> F32:
     )
 
 
-def read_candidates(candidates: Sequence[Candidate], evidence: Evidence, net: StripNet) -> None:
-    """Give candidates the network's log-odds in place of the trees', and put their ends where it sees them."""
+def read_candidates(
+    candidates: Sequence[Candidate], evidence: Evidence, net: StripNet, least_log_odds: float = -math.inf
+) -> list[Candidate]:
+    """Give candidates the network's log-odds in place of the trees', and put their ends where it sees them.
+
+    Returns those that are at least so likely.
+    """
     if not candidates:
-        return
+        return []
     reader = StripReader(evidence)
     trees, run = (0.0, 0.0) if evidence.new is not None else (TREES_SHARE, RUN_SHARE)
+    likely = []
     for c in candidates:
         odds, ends = net.read(reader.read(c), scalars_of(c.features, c.log_odds))
         c.log_odds = (1 - trees) * odds + trees * c.log_odds
+        if c.log_odds < least_log_odds:
+            continue
         c.sums = ends + run * np.maximum(c.sums - c.sums[c.least :].max(), -MOST_AGAINST)
         _place_end(c, evidence.mm_per_px)
+        likely.append(c)
+    return likely
 
 
 def _place_end(c: Candidate, mm_per_px: float) -> None:

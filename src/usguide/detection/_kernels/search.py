@@ -22,6 +22,25 @@ BLOCK_PX = 4
 
 
 @kernel
+def second_derivatives(image: F32, out: F32) -> None:
+    """Fill `out`, float32 (3, h, w), with the second derivatives xx, xy, yy of `image` per px; 0 along the border."""
+    h, w = image.shape
+    two, quarter = np.float32(2), np.float32(0.25)
+    out[:, 0], out[:, h - 1] = 0, 0
+    for i in range(U(1), U(h - 1)):
+        above, here, below = image[i - U(1)], image[i], image[i + U(1)]
+        xx, xy, yy = out[0, i], out[1, i], out[2, i]
+        for j in range(U(1), U(w - 1)):
+            left, right = j - U(1), j + U(1)
+            twice = two * here[j]
+            xx[j] = here[right] - twice + here[left]
+            xy[j] = quarter * (below[right] - below[left] - above[right] + above[left])
+            yy[j] = below[j] - twice + above[j]
+        for plane in range(3):
+            out[plane, i, 0] = out[plane, i, w - 1] = 0
+
+
+@kernel
 def block_products(xx: F32, xy: F32, yy: F32, known: F32, out: F32) -> None:
     """Sum, in blocks, what the mean square of the response at any angle is made of; the last plane counts pixels.
 
