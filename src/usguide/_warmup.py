@@ -44,7 +44,8 @@ def _run_injectate() -> None:
     rows, columns = np.mgrid[:96, :96]
     for k in range(60):
         pixels = tissue.copy()
-        pixels[np.hypot(rows - 45, columns - 45) < min(k - 10, 25)] = 4
+        # Slender, since only such fluid has ends that taper.
+        pixels[np.hypot(2.5 * (rows - 45), columns - 45) < min(k - 10, 35)] = 4
         result = pipeline.step(Frame(pixels, ImageGeometry(0.2, 0.2), timestamp_s=0.05 * k, index=k))
         if result.injectate is not None and result.injectate.around_target is not None:
             return
