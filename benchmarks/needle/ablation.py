@@ -46,10 +46,8 @@ def searching(kind: str) -> Change:
 
     def change(s: PipelineSettings) -> PipelineSettings:
         d = s.detection.detector
-        if kind == "look":
-            changed = replace(d, new=replace(d.new, count=0))
-        else:
-            changed = replace(d, look=replace(d.look, count=0), wide_count=0)
+        other = "new" if kind == "look" else "look"
+        changed = replace(d, **{other: replace(getattr(d, other), count=0)})
         return replace(s, detection=replace(s.detection, detector=changed))
 
     return change

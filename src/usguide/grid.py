@@ -22,6 +22,9 @@ BLACK_GREY_LEVELS = 2.0
 LEAST_SHARE_OF_PICTURE = 0.005
 """Of the region: what is smaller and lies apart is a letter or a mark, not picture."""
 
+EDGE_PX = 3
+"""What is black this close to the picture's outline is none: where speckle is dark an outline flickers."""
+
 MIN_SIDE_PX = 16
 MIN_SIDE_MM, MAX_SIDE_MM = 3.0, 400.0
 """Sizes of the picture that a spacing can be right for; beyond them it is a mistake in the units."""
@@ -109,8 +112,10 @@ def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
     count = picture_outline(np.asarray(labels, dtype=np.int32), large, h, w, corners, top)
     hull = np.zeros((h, w), np.uint8)
     if count > 0:
-        cv2.fillConvexPoly(hull, cv2.convexHull(corners[:count]), (1,))
-    black_outside(grey, BLACK_GREY_LEVELS, hull, top, outside)
+        outline = cv2.convexHull(corners[:count])
+        cv2.fillConvexPoly(hull, outline, (1,))
+        cv2.polylines(hull, [outline], isClosed=True, color=(0,), thickness=2 * EDGE_PX + 1)
+    black_outside(grey, BLACK_GREY_LEVELS, hull, top + EDGE_PX, outside)
     return outside
 
 

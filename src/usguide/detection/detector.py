@@ -25,10 +25,11 @@ from usguide.types import Detection, EndProfile, Frame, InsertionPrior, Shaft, T
 class DetectorSettings:
     """Shaft detection."""
 
-    look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.8, high=1.0))
+    look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.8, high=1.0, count=25))
     new: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.7, high=3.0, count=7))
-    wide_count: int = 25
-    """Segments to look at in appearance while no needle is tracked: it is often not among the first."""
+    tracked_count: int = 5
+    """Segments to look at of either kind while a needle is tracked, which is looked at anyway. Until then it is more: a
+    needle that shows in appearance alone is often not among the first."""
     angle_step_deg: float = 3.0
     angle_margin_deg: float = 2.0
     """A refined line may leave the prior's range by this much."""
@@ -120,14 +121,15 @@ class LineDetector:
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
         """Return the candidates of one frame, before they are weighed."""
         mm = evidence.mm_per_px
-        look = self.settings.look
-        if evidence.search_widely:
-            look = replace(look, count=self.settings.wide_count)
+        kinds = [(evidence.new, self.settings.new), (evidence.look, self.settings.look)]
+        if not evidence.search_widely:
+            most = self.settings.tracked_count
+            kinds = [(maps, replace(settings, count=min(settings.count, most))) for maps, settings in kinds]
         rough: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         for side in sides_of(prior):
             angles = travel_directions_rad(side, prior.angle_deg, self.settings.angle_step_deg)
             entered = entered_px(evidence.valid, side)
-            for maps, settings in ((evidence.new, self.settings.new), (evidence.look, look)):
+            for maps, settings in kinds:
                 if maps is not None and (evidence.search_look or maps is not evidence.look):
                     rough += [(s.start, s.end) for s in find_segments(maps, entered, angles, settings, mm)]
         found = np.array(rough).reshape(-1, 2, 2)
