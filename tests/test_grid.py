@@ -56,7 +56,7 @@ def test_black_tissue_at_the_side_is_picture_with_what_crosses_it(mirrored):
     pixels = np.maximum(pixels, line)
     valid = valid_of(pixels[:, ::-1] if mirrored else pixels)
     # At the very edge of a picture nothing is told of what is black.
-    assert valid[:, 4:-4].all()
+    assert valid[:, 6:-6].all()
 
 
 def test_without_contact_there_is_no_picture():
