@@ -27,8 +27,8 @@ class DetectorSettings:
 
     look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.8, high=1.0, count=25))
     new: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.7, high=3.0, count=7))
-    tracked_count: int = 5
-    """Segments to look at of either kind while a needle is tracked, which is looked at anyway. Until then it is more: a
+    tracked_count: int = 10
+    """Segments to look at in appearance while a needle is tracked, which is looked at anyway. Until then it is more: a
     needle that shows in appearance alone is often not among the first."""
     angle_step_deg: float = 3.0
     angle_margin_deg: float = 2.0
@@ -121,15 +121,14 @@ class LineDetector:
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
         """Return the candidates of one frame, before they are weighed."""
         mm = evidence.mm_per_px
-        kinds = [(evidence.new, self.settings.new), (evidence.look, self.settings.look)]
+        look = self.settings.look
         if not evidence.search_widely:
-            most = self.settings.tracked_count
-            kinds = [(maps, replace(settings, count=min(settings.count, most))) for maps, settings in kinds]
+            look = replace(look, count=min(look.count, self.settings.tracked_count))
         rough: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         for side in sides_of(prior):
             angles = travel_directions_rad(side, prior.angle_deg, self.settings.angle_step_deg)
             entered = entered_px(evidence.valid, side)
-            for maps, settings in kinds:
+            for maps, settings in ((evidence.new, self.settings.new), (evidence.look, look)):
                 if maps is not None and (evidence.search_look or maps is not evidence.look):
                     rough += [(s.start, s.end) for s in find_segments(maps, entered, angles, settings, mm)]
         found = np.array(rough).reshape(-1, 2, 2)

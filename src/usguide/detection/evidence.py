@@ -97,7 +97,7 @@ class Evidence:
         Whether new lines are to be sought in appearance, too: it changes less than novelty, and is not sought in every
         frame of a stream.
     search_widely : bool
-        Whether more lines are to be looked at than while a needle is tracked.
+        Whether more lines are to be looked at in appearance than while a needle is tracked.
     activity : float
         Log of how much is new everywhere, against how much there is.
     misfit : float
