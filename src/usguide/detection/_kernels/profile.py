@@ -32,6 +32,23 @@ def bilinear(image: F32, x: float, y: float) -> float:
 
 
 @kernel
+def response_at(hessian: F32, x: float, y: float, c2: float, s2: float, sc2: float) -> float:
+    """Interpolate the response to a line of one direction, given by its squares and twice their product; 0 outside."""
+    h, w = hessian.shape[1:]
+    if not (x >= 0 and y >= 0 and x <= w - 1 and y <= h - 1):
+        return 0.0
+    j, i = min(int(x), w - 2), min(int(y), h - 2)
+    fx, fy = x - j, y - i
+    a, b, c, d = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
+    xx, xy, yy = hessian[0], hessian[1], hessian[2]
+    return (
+        sc2 * (a * xy[i, j] + b * xy[i, j + 1] + c * xy[i + 1, j] + d * xy[i + 1, j + 1])
+        - s2 * (a * xx[i, j] + b * xx[i, j + 1] + c * xx[i + 1, j] + d * xx[i + 1, j + 1])
+        - c2 * (a * yy[i, j] + b * yy[i, j + 1] + c * yy[i + 1, j] + d * yy[i + 1, j + 1])
+    )
+
+
+@kernel
 def inverse_scale_at(energy: F32, floor2: float, x: float, y: float, cosine: float, sine: float) -> float:
     """One over the root mean square response of the surroundings of a point."""
     hq, wq = energy.shape[1:]
@@ -98,12 +115,7 @@ def straighten(
         c2, s2, sc2 = cosine * cosine, sine * sine, 2 * sine * cosine
         for k in range(-half, half + 1):
             px, py = x - s * ACROSS_PX * k, y + c * ACROSS_PX * k
-            value = (
-                sc2 * bilinear(hessian[1], px, py)
-                - s2 * bilinear(hessian[0], px, py)
-                - c2 * bilinear(hessian[2], px, py)
-            )
-            out[t, k + HALF_STRIP] = value * scale
+            out[t, k + HALF_STRIP] = response_at(hessian, px, py, c2, s2, sc2) * scale
 
 
 @kernel

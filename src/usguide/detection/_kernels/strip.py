@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide._jit import kernel
-from usguide.detection._kernels.profile import bilinear, scale_on
+from usguide.detection._kernels.profile import bilinear, response_at, scale_on
 from usguide.detection._kernels.search import BLOCK_PX
 
 F32 = NDArray[np.float32]
@@ -47,20 +47,9 @@ def _line_response(
     first: int,
     out: F32,
 ) -> None:
-    h, w = hessian.shape[1:]
     c2, s2, sc2 = c * c, s * s, 2 * s * c
     for k in range(-HALF_LINE, HALF_LINE + 1):
-        px, py = x + across_x * k, y + across_y * k
-        if not (px >= 0 and py >= 0 and px <= w - 1 and py <= h - 1):
-            out[first + k + HALF_LINE, t] = 0
-            continue
-        j, i = min(int(px), w - 2), min(int(py), h - 2)
-        fx, fy = px - j, py - i
-        a, b, d, e = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
-        xx = a * hessian[0, i, j] + b * hessian[0, i, j + 1] + d * hessian[0, i + 1, j] + e * hessian[0, i + 1, j + 1]
-        xy = a * hessian[1, i, j] + b * hessian[1, i, j + 1] + d * hessian[1, i + 1, j] + e * hessian[1, i + 1, j + 1]
-        yy = a * hessian[2, i, j] + b * hessian[2, i, j + 1] + d * hessian[2, i + 1, j] + e * hessian[2, i + 1, j + 1]
-        value = (sc2 * xy - s2 * xx - c2 * yy) * scale
+        value = response_at(hessian, x + across_x * k, y + across_y * k, c2, s2, sc2) * scale
         out[first + k + HALF_LINE, t] = min(max(value, -2.0), MOST)
 
 
