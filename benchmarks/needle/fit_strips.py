@@ -29,7 +29,7 @@ from usguide.detection.strips import DILATIONS, HEAD, SCALARS, UNITS, StripNet
 
 F32 = NDArray[np.float32]
 
-EPOCHS, BATCH, RATE, DECAY = 10, 96, 4e-3, 1e-3
+EPOCHS, BATCH, RATE, DECAY = 12, 96, 4e-3, 1e-3
 SOFT_PX = 1.0
 """The true end is known to half a millimetre: the point spread is no narrower."""
 HIDDEN_SHARE, SHOWN_PX = 0.15, 25
