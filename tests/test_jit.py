@@ -10,8 +10,9 @@ LIST = """
 import importlib, pkgutil, numba, usguide
 import usguide.detection._kernels, usguide.filters._kernels, usguide.motion._kernels, usguide.tracking._kernels
 import usguide.injectate._kernels
+import usguide._area
 usguide.warmup({arguments})
-modules = [usguide.motion._kernels, usguide.tracking._kernels]
+modules = [usguide.motion._kernels, usguide.tracking._kernels, usguide._area]
 for package in (usguide.detection._kernels, usguide.filters._kernels, usguide.injectate._kernels):
     modules += [importlib.import_module(f"{{package.__name__}}.{{m.name}}") for m in pkgutil.iter_modules(package.__path__)]
 for module in modules:
@@ -40,6 +41,9 @@ def kernels_after_warmup(arguments, **environment):
 
 # What the pipeline calls from Python, from a frame's evidence to its tracks.
 STEPS = (
+    ("_area", "picture_outline"),
+    ("detection.strip", "strip_inputs"),
+    ("detection.strip_net", "run_strip_net"),
     ("detection.search", "block_products"),
     ("detection.search", "search_lines"),
     ("detection.examine", "examine"),

@@ -21,15 +21,18 @@ def warmup(*, all_filters: bool = False, injectate: bool = False) -> None:
     pipeline = GuidancePipeline(settings=PipelineSettings.from_toml("[detection.detector]\nleast_log_odds = -100.0"))
     pipeline.seed(entry_mm=(1.0, 1.0), tip_mm=(13.0, 13.0))
     for k in range(2):
-        pixels = np.full((96, 96), 60, np.uint8)  # black would count as 'no picture'
-        rows = np.arange(5, 70 + 10 * k)
-        for width in range(3):
+        # So fine that it is shrunk, and with a black border, which is no picture.
+        pixels = np.full((192, 192), 60, np.uint8)
+        pixels[:, -12:] = 0
+        rows = np.arange(10, 140 + 20 * k)
+        for width in range(6):
             pixels[rows, rows + width] = 220
-        pipeline.step(Frame(pixels, ImageGeometry(0.2, 0.2), timestamp_s=0.05 * k, index=k))
+        pixels.flags.writeable = k == 0  # sources lend their frames, programs push their own
+        pipeline.step(Frame(pixels, ImageGeometry(0.1, 0.1), timestamp_s=0.05 * k, index=k))
     if injectate:
         _run_injectate()
     if all_filters:
-        _run_all_filters(pixels)
+        _run_all_filters(pixels[::2, ::2].copy())
 
 
 def _run_injectate() -> None:
