@@ -478,12 +478,13 @@ def test_twenty_starts_and_stops_leave_nothing(tmp_path):
 
     once(0)
     gc.collect()
-    threads, before = threading.active_count(), files()
+    # An earlier test's thread may end meanwhile, with what it held: only what is new counts.
+    threads, before = set(threading.enumerate()), files()
     for k in range(1, 21):
         once(k)
     gc.collect()
-    assert threading.active_count() == threads
-    assert files() == before
+    assert set(threading.enumerate()) <= threads
+    assert files() <= before
 
 
 def test_states_start_with_searching():
