@@ -478,13 +478,12 @@ def test_twenty_starts_and_stops_leave_nothing(tmp_path):
 
     once(0)
     gc.collect()
-    # An earlier test's thread may end meanwhile, with what it held: only what is new counts.
-    threads, before = set(threading.enumerate()), files()
+    threads, before = threading.active_count(), files()
     for k in range(1, 21):
         once(k)
     gc.collect()
-    assert set(threading.enumerate()) <= threads
-    assert files() <= before
+    assert threading.active_count() == threads
+    assert files() == before
 
 
 def test_states_start_with_searching():

@@ -273,8 +273,12 @@ def test_usguide_writes_and_pyigtl_reads(pyigtl, sent, version):
 
 
 def test_pyigtl_server_gives_frames(pyigtl):
-    """Its server takes the process's signals, which only a main thread may, and keeps them: they are put back here."""
+    """Its server takes the process's signals, which only a main thread may, and keeps them: they are put back here.
+
+    One of its threads outlives `stop` by seconds: it is waited for, or later tests that count threads see it end.
+    """
     port = free_port()
+    others = set(threading.enumerate())
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
     server = pyigtl.OpenIGTLinkServer(port=port, local_server=True)
     try:
@@ -294,6 +298,8 @@ def test_pyigtl_server_gives_frames(pyigtl):
         server.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+        for thread in set(threading.enumerate()) - others:
+            thread.join(10.0)
 
 
 def test_pyigtl_client_gets_the_tip(pyigtl, sent):
