@@ -22,7 +22,7 @@ from usguide.bench.phantom_suite import (
 from usguide.bench.sequences import Absent, Rendered, Sequence, Split, Suite
 from usguide.errors import UsguideError
 from usguide.io import open_source
-from usguide.phantoms import Background, anatomy_scene, picture_box
+from usguide.phantoms import Background, HandScene, PhantomScene, anatomy_scene, picture_box
 
 STILLS = "nerve-block-anatomy"
 MM_PER_PX = 0.12
@@ -107,6 +107,20 @@ def _on_recording(split: Split) -> tuple[list[Sequence], list[Absent]]:
     ], []
 
 
+def bare_scene(background: Background, side: str, duration_s: float, hand: HandScene | None = None) -> PhantomScene:
+    """Return a scene on a background before needle and fluid."""
+    return anatomy_scene(
+        background,
+        spacing_mm=MM_PER_PX,
+        needle=None,
+        injectate=None,
+        entry_side=side,
+        frame_rate_hz=RATE_HZ,
+        duration_s=duration_s,
+        hand=hand,
+    )
+
+
 def background_of(path: Path, split: Split) -> Background:
     """Read a still without its black border, or a recording's region."""
     name = MOVING if path.suffix == ".mha" else STILLS
@@ -128,16 +142,7 @@ def _sequence(
 ) -> Sequence:
     rng = np.random.default_rng([seed, 77])
     background = background_of(still, split)
-    scene = anatomy_scene(
-        background,
-        spacing_mm=MM_PER_PX,
-        needle=None,
-        injectate=None,
-        entry_side=side,
-        frame_rate_hz=RATE_HZ,
-        duration_s=duration_s,
-        hand=hand_scene(hand, duration_s, rng),
-    )
+    scene = bare_scene(background, side, duration_s, hand_scene(hand, duration_s, rng))
     tags = {"needle": "no", "probe motion": hand, "event": f"anatomy, probe: {hand}"}
     if row is not None:
         scene = replace(scene, injectate=fluid_scene(row.fluid, duration_s, rng))

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from usguide import datasets
-from usguide.bench.anatomy_suite import MM_PER_PX, STILLS, anatomy_suite, background_of
+from usguide.bench.anatomy_suite import STILLS, anatomy_suite, background_of, bare_scene
 from usguide.bench.phantom_suite import (
-    RATE_HZ,
     TEST_SEED,
     UPSTREAM_MM,
     VISIBILITY_DB,
@@ -28,7 +27,7 @@ from usguide.bench.recordings_suite import recordings_suite
 from usguide.bench.sequences import Absent, Recorded, Rendered, Sequence, Split, Suite
 from usguide.errors import UsguideError
 from usguide.geometry import Point
-from usguide.phantoms import HandScene, InjectateScene, NeedleScene, PhantomScene, ScannerScene, anatomy_scene
+from usguide.phantoms import HandScene, InjectateScene, NeedleScene, PhantomScene, ScannerScene
 from usguide.phantoms.anatomy import margins_mm
 from usguide.phantoms.layouts import random_layout
 
@@ -222,16 +221,7 @@ def _start(
         )
         return scene, None
     background = background_of(still, split)
-    scene = anatomy_scene(
-        background,
-        spacing_mm=MM_PER_PX,
-        needle=None,
-        injectate=None,
-        entry_side=row.side,
-        frame_rate_hz=RATE_HZ,
-        duration_s=DURATION_S,
-        hand=hand,
-    )
+    scene = bare_scene(background, row.side, DURATION_S, hand)
     return scene, background.spacing_mm
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from usguide import datasets
-from usguide.bench.anatomy_suite import MM_PER_PX, STILLS, background_of
+from usguide.bench.anatomy_suite import STILLS, background_of, bare_scene
 from usguide.bench.phantom_suite import RATE_HZ, TEST_SEED, VISIBILITY_DB, Row, angle_band, place_needle
 from usguide.bench.sequences import Absent, Rendered, Sequence, Split, Suite
 from usguide.errors import UsguideError
-from usguide.phantoms import anatomy_scene
 from usguide.types import InsertionPrior
 
 NEEDLES = 40
@@ -70,15 +69,7 @@ def still_sequence(row: Row, still: Path, seed: int, split: Split) -> Sequence:
     """
     rng = np.random.default_rng([seed, 77])
     background = background_of(still, split)
-    scene = anatomy_scene(
-        background,
-        spacing_mm=MM_PER_PX,
-        needle=None,
-        injectate=None,
-        entry_side=row.side,
-        frame_rate_hz=RATE_HZ,
-        duration_s=1 / RATE_HZ,
-    )
+    scene = bare_scene(background, row.side, 1 / RATE_HZ)
     scene = replace(scene, needle=place_needle(scene, row, seed, rng))
     content = Rendered(
         scene, seed, still, background.spacing_mm, visibility_db=VISIBILITY_DB[row.visibility], stills=True
