@@ -232,3 +232,12 @@ def test_no_end_runs_on_for_more_than_is_allowed():
     assert taper_mm(np.array([0.1, 0.11, 0.12, 0.13, 0.14])) == TAPER_MOST_MM
     assert taper_mm(np.array([0.5, 0.4, 0.3, 0.2, 0.1])) == 0.0
     assert taper_mm(np.array([2.0, 2.5, 3.0, 3.5, 4.0])) == 0.0
+
+
+def test_what_a_segmenter_leaves_out_lengthens_slender_regions_alone():
+    geometry, mask = ImageGeometry(0.12, 0.12), np.zeros((120, 120), bool)
+    mask[50:62, 20:90] = True
+    plain, longer = (measure_region(mask, geometry, blunted_mm=b).extent_mm for b in (0.0, 0.2))
+    assert longer == pytest.approx((plain[0] + 0.4, plain[1]))
+    mask[20:90] = mask[50]
+    assert measure_region(mask, geometry, blunted_mm=0.2).extent_mm == measure_region(mask, geometry).extent_mm

@@ -34,6 +34,10 @@ class LikelihoodSettings:
     limit: float = 3.0
     """Largest log-likelihood ratio that one place may give."""
     least_fluid_spread: float = 12.0
+    least_tissue_spread: float = 12.0
+    least_spread_share: float = 0.3
+    """While the fluid's level is not known even tissue's speckle is taken to spread no less (in grey levels, and as a share of
+    its level, since black squeezes them together): what is a little darker there is not fluid yet."""
     needle_mm: float = 1.5
     """Width of the band around a shaft that says nothing against fluid."""
     beyond_tip_mm: float = 0.6
@@ -141,6 +145,9 @@ def fluid_evidence(
             s.shadow_clear_mm / mm_per_px,
             s.deepest_shadow,
         )
+    if fluid.level < 0:
+        least = np.minimum(np.float32(s.least_spread_share) * level, np.float32(s.least_tissue_spread))
+        spread = np.maximum(spread, least)
     out = np.empty_like(grey)
     likelihood_ratio(
         grey,

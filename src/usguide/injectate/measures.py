@@ -62,6 +62,7 @@ def measure_region(
     probability: F32 | None = None,
     *,
     others: Mask | None = None,
+    blunted_mm: float = 0.0,
 ) -> RegionMeasures | None:
     """Measure a region of fluid.
 
@@ -76,6 +77,8 @@ def measure_region(
         the region are rounded off, and its edge is taken as known to within a pixel.
     others : ndarray of bool, shape (h, w), optional
         Other pools, which have no part in this one's edge.
+    blunted_mm : float
+        How much whoever found the region leaves out at either end of a slender one; its extent is so much longer.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def measure_region(
     perimeter, axis = perimeter_mm(outlines), moments.axis_rad
     along, across = extent_mm(outlines, axis)
     if along >= SLENDER * across:
-        along += sum(taper_mm(widths) for widths in _end_widths_mm(outlines, axis))
+        along += 2 * blunted_mm + sum(taper_mm(widths) for widths in _end_widths_mm(outlines, axis))
     return RegionMeasures(
         area_mm2=moments.area,
         area_sigma_mm2=math.hypot(0.5 * field.band_mm2(), _pixel_sigma_mm2(perimeter, geometry)),

@@ -35,7 +35,8 @@ class InjectateSettings:
     """Of the grid that it resamples to where it is used alone."""
     sites: SiteSettings = field(default_factory=SiteSettings)
     follow: FollowSettings = field(default_factory=FollowSettings)
-    spread: SpreadSettings = field(default_factory=SpreadSettings)
+    spread: SpreadSettings = field(default_factory=lambda: SpreadSettings(blunted_mm=0.2))
+    """The outline is smooth to some tenths of a mm, and leaves that out where fluid ends in a wedge (tuning lenses)."""
     warnings: WarningSettings = field(default_factory=WarningSettings)
 
 

@@ -41,6 +41,8 @@ class SpreadSettings:
     """For the volume: the picture is the section of a slab of this width. None: `volume_symmetry` holds."""
     volume_symmetry: Symmetry = "disc"
     """disc: as far in elevation as along the picture; spindle: as far as across."""
+    blunted_mm: float = 0.0
+    """The labels leave out so much at either end of a slender pool."""
 
 
 class SpreadMeasurer:
@@ -115,11 +117,15 @@ class SpreadMeasurer:
         for number in numbers:
             own = parts[number]
             others = mask & ~own if len(numbers) > 1 else None
-            found = measure_region(own, geometry, probability, others=others)
+            found = measure_region(own, geometry, probability, others=others, blunted_mm=self.settings.blunted_mm)
             if found is not None:
                 regions.append(found)
                 pools.append(self._pool(number, found, onsets_s[number], confidences[number], timestamp_s))
-        whole = regions[0] if len(regions) == 1 else measure_region(mask, geometry, probability)
+        whole = (
+            regions[0]
+            if len(regions) == 1
+            else measure_region(mask, geometry, probability, blunted_mm=self.settings.blunted_mm)
+        )
         none = Injectate(
             pools=(),
             mask=mask,
