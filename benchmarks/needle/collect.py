@@ -21,6 +21,7 @@ from usguide.detection.candidates import FEATURE_NAMES, WEIGHED, Candidate, weig
 from usguide.detection.detector import needle_forest
 from usguide.detection.forest import Forest
 from usguide.detection.strips import StripNet, StripReader
+from usguide.geometry import SectorGeometry
 from usguide.phantoms import PhantomTruth
 from usguide.settings import PipelineSettings
 from usguide.tracking import NeedleTracker
@@ -39,7 +40,7 @@ DIMMED = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run over a recording: turned by some degrees (and dimmed), every so many frames, from a frame on.
+    """One run over a recording: turned by some degrees (and dimmed), every so many frames, from a frame on, or enlarged.
 
     `brighter` is by how many grey levels the needle is painted over, and how wide in mm: real ones are brighter, wider and
     evener than rendered ones, and cast less of a shadow.
@@ -50,16 +51,23 @@ class Job:
     stride: int = 1
     first: int = 0
     brighter: tuple[float, float] | None = None
+    zoom: float = 1.0
+    """Every px stands for so many times its mm: catheters are thicker than needles, and lie deeper."""
 
     @property
     def name(self) -> str:
         """Name that tells runs apart."""
-        return f"{self.recording.name}@{self.turn_deg:g}/{self.stride}+{self.first}" + ("!" if self.brighter else "")
+        zoom = f"x{self.zoom:g}" if self.zoom != 1 else ""
+        return (
+            f"{self.recording.name}@{self.turn_deg:g}/{self.stride}+{self.first}"
+            + ("!" if self.brighter else "")
+            + zoom
+        )
 
     @property
     def plain(self) -> bool:
         """Tell whether this is the recording as it is."""
-        return not self.turn_deg and self.stride == 1 and not self.first and self.brighter is None
+        return not self.turn_deg and self.stride == 1 and not self.first and self.brighter is None and self.zoom == 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +118,8 @@ def looks(job: Job) -> Iterator[Look]:
             look = Look(frame, visible, shaft)
             if job.brighter is not None and shaft is not None:
                 look = replace(look, frame=_painted(frame, shaft, *job.brighter))
+            if job.zoom != 1:
+                look = _enlarged(look, job.zoom)
             yield _turned(look, job.turn_deg) if job.turn_deg else look
 
 
@@ -135,6 +145,26 @@ def _turned(look: Look, degrees: float) -> Look:
     pixels = cv2.warpAffine((pixels * DIMMED).astype(pixels.dtype), matrix, (w, h), flags=cv2.INTER_LINEAR)
     new_shaft = None if shaft is None else (shaft - middle) @ turn.T + middle
     return Look(replace(frame, pixels=pixels, geometry=geometry, region=None), look.visible_mm, new_shaft)
+
+
+def _enlarged(look: Look, zoom: float) -> Look:
+    """Take every px for so many times its mm."""
+    g = look.frame.geometry
+    x, z = g.origin_mm
+    larger = replace(
+        g,
+        axial_mm_per_px=g.axial_mm_per_px * zoom,
+        lateral_mm_per_px=g.lateral_mm_per_px * zoom,
+        origin_mm=(x * zoom, z * zoom),
+        sector=None if g.sector is None else _scaled(g.sector, zoom),
+    )
+    shaft = None if look.shaft_mm is None else look.shaft_mm * zoom
+    return Look(replace(look.frame, geometry=larger), look.visible_mm * zoom, shaft)
+
+
+def _scaled(fan: SectorGeometry, zoom: float) -> SectorGeometry:
+    (x, z), (near, far) = fan.apex_mm, fan.radius_mm
+    return replace(fan, apex_mm=(x * zoom, z * zoom), radius_mm=(near * zoom, far * zoom))
 
 
 def _painted(frame: Frame, shaft: F64, grey_levels: float, width_mm: float) -> Frame:

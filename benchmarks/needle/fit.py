@@ -129,6 +129,8 @@ def store(forest: Forest, path: Path) -> None:
 
 Bands = list[tuple[Forest, StripNet]]
 """Of each fold what never saw it, then what saw all."""
+ALONE_WEIGHT = 2.0
+"""A band of a picture on its own counts as so many of a stream."""
 
 
 def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> Bands:
@@ -148,10 +150,13 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
         [Example(s.inputs, scalars_of(r.features[s.row], odds[at + s.row]), s.line, s.true_px) for s in each]
         for (r, each), at in zip(collected, first, strict=False)
     ]
-    nets = [
-        fitted_strips([s for each, f in zip(strips, fold_of_job, strict=True) if f != k for s in each])
-        for k in range(FOLDS + 1)
-    ]
+    weights = [[ALONE_WEIGHT if r.alone[s.row] else 1.0 for s in each] for r, each in collected]
+
+    def net_without(k: int) -> StripNet:
+        at = [n for n, f in enumerate(fold_of_job) if f != k]
+        return fitted_strips([s for n in at for s in strips[n]], [w for n in at for w in weights[n]])
+
+    nets = [net_without(k) for k in range(FOLDS + 1)]
     report_strips(collected, strips, [nets[k] for k in fold_of_job])
     return list(zip(forests, nets, strict=True))
 
@@ -176,6 +181,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--keep", type=Path, help="folder to keep what was collected in, and to take it from")
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="store what was fitted for pictures on their own, too (docs/needle.md says why not)",
+    )
     options = parser.parse_args()
 
     def collected(name: str, work: Callable[..., Found], jobs: list[Job], models: list[Models | None]) -> list[Found]:
@@ -196,8 +206,9 @@ def main() -> None:
     tracks = fitted_tracks(followed, rows)
 
     package = Path(usguide.__file__).parent
-    store(bands[FOLDS][0], package / "detection/fitted/needle.npz")
-    np.savez_compressed(package / "detection/fitted/strip.npz", **asdict(bands[FOLDS][1]))
+    for name in ("", "-alone") if options.alone else ("",):
+        store(bands[FOLDS][0], package / f"detection/fitted/needle{name}.npz")
+        np.savez_compressed(package / f"detection/fitted/strip{name}.npz", **asdict(bands[FOLDS][1]))
     store(tracks[FOLDS], package / "tracking/fitted/track.npz")
 
 

@@ -1,4 +1,4 @@
-"""What is run over which tuning recording: as they are, turned, dimmed, at half the rate, begun late, painted over."""
+"""What is run over which tuning recording: as is, turned, dimmed, at half the rate, begun late, painted over, enlarged."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from collect import Job
 from numpy.typing import NDArray
 from scenes import tuning_recordings
+from tubes import tubes
 
 from usguide.bench.sequences import Recorded
 from usguide.bench.sequences import Sequence as Recording
@@ -15,6 +16,11 @@ from usguide.bench.sequences import Sequence as Recording
 FOLDS = 3
 BRIGHTER = ((40.0, 0.5), (60.0, 1.0), (80.0, 0.7), (60.0, 1.6), (120.0, 1.0))
 """Grey levels and mm by which some needles are painted over."""
+
+ZOOMS = (1.5, 2.2, 1.8)
+"""Times by which a picture of a linear probe is enlarged, in turn."""
+ZOOM_EVERY = 4
+TUBE_ZOOMS = (1.5, 2.0, 2.5)
 
 
 def candidate_jobs() -> list[Job]:
@@ -32,7 +38,7 @@ def candidate_jobs() -> list[Job]:
             jobs.append(Job(r, way * 10.0))
         if k % 3 == 1 or r.suite == "stills":
             jobs.append(Job(r, brighter=BRIGHTER[k % len(BRIGHTER)]))
-    return jobs
+    return [*jobs, *_enlarged([j.recording for j in jobs if j.plain]), *_tube_jobs()]
 
 
 def track_jobs() -> list[Job]:
@@ -50,7 +56,21 @@ def track_jobs() -> list[Job]:
             jobs.append(Job(r, brighter=BRIGHTER[k % len(BRIGHTER)]))
         elif k % 4 == 2:
             jobs.append(Job(r, first=40))
-    return jobs
+    return [*jobs, *_enlarged(moving)]
+
+
+def _enlarged(recordings: list[Recording]) -> list[Job]:
+    """Enlarge every fourth moving recording of a linear probe."""
+    some = [r for r in recordings if r.suite == "phantom" and r.tags.get("probe") == "linear"]
+    return [Job(r, zoom=ZOOMS[k % len(ZOOMS)]) for k, r in enumerate(some[::ZOOM_EVERY])]
+
+
+def _tube_jobs() -> list[Job]:
+    """Enlarge every tube; tools also painted over."""
+    some = list(enumerate(tubes()))
+    larger = [Job(r, zoom=TUBE_ZOOMS[k % 3]) for k, r in some]
+    tools = [(k, r) for k, r in some if r.tags["needle"] == "yes"]
+    return larger + [Job(r, zoom=TUBE_ZOOMS[(k + 1) % 3], brighter=BRIGHTER[k % len(BRIGHTER)]) for k, r in tools]
 
 
 def loop_jobs(jobs: list[Job]) -> list[Job]:

@@ -17,7 +17,13 @@ from usguide.errors import UsguideError
 
 SUITES = ("phantom", "anatomy", "stills", "recordings")
 COLUMNS = ("visibility", "side", "probe", "hand", "bend_per_mm", "fluid", "course", "scanner")
-EXTRA = ((101, (7, 3, 19, 29, 11, 2, 15, 23)), (151, (13, 27, 5, 9, 31, 20, 38, 1)))
+EXTRA = (
+    (101, (7, 3, 19, 29, 11, 2, 15, 23)),
+    (151, (13, 27, 5, 9, 31, 20, 38, 1)),
+    (201, (22, 9, 33, 4, 17, 28, 6, 12)),
+    (251, (3, 16, 12, 21, 40, 8, 25, 34)),
+    (351, (31, 40, 26, 15, 2, 36, 10, 19)),
+)
 """First seed of a further set of phantoms, and by how many rows each of its columns is turned."""
 ANATOMY_SEED = 301
 STILL_SEED, STILLS_EACH = 10_001, 7
@@ -29,11 +35,13 @@ UNIFORM_SEED = 601
 def tuning_recordings() -> list[Recording]:
     """Return every sequence that may be fitted on; recordings that are absent are left out."""
     found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
-    return [*found, *_phantoms(), *_anatomies(), *_uniform(), *_stills()]
+    # What was added last comes last: runs that were kept are told apart by their place in the list.
+    return [*found, *_phantoms(0, 2), *_anatomies(), *_uniform(), *_stills(), *_phantoms(2, len(EXTRA))]
 
 
-def _phantoms() -> Iterator[Recording]:
-    for k, (seed, shifts) in enumerate(EXTRA):
+def _phantoms(first: int, end: int) -> Iterator[Recording]:
+    for k in range(first, end):
+        seed, shifts = EXTRA[k]
         for n, row in enumerate(_turned(phantom_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))):
             try:
                 made = phantom_suite._needle(row, seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)

@@ -1,6 +1,7 @@
 """The network that reads the band along a candidate: what it reads, its arithmetic, and where it sees ends."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from usguide.detection import LineDetector
 from usguide.detection._kernels import strip
 from usguide.detection._kernels.search import steps_down
 from usguide.detection._kernels.strip import CHANNELS, LOOK_SEEN, MAY_END
-from usguide.detection.detector import DetectionSettings, gather_evidence
+from usguide.detection.detector import DetectionSettings, gather_evidence, needle_forest
 from usguide.detection.evidence import EvidenceSettings, shading
 from usguide.detection.strips import DILATIONS, SCALARS, StripNet, StripReader, strip_net
 from usguide.geometry import ImageGeometry
@@ -165,7 +166,41 @@ def test_an_end_lies_where_a_line_that_is_cut_off_stops(angle, side):
         assert best.end.log_likelihood[k] < best.end.log_likelihood.max() - 2
 
 
-def test_the_network_that_ships_reads_these_inputs():
-    net = strip_net()
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_picture_on_its_own_is_weighed_by_what_learnt_such_pictures(alone):
+    evidence, prior = evidence_of(needle_picture()[0]), InsertionPrior("left", (5, 70))
+    if not alone:
+        evidence = replace(evidence, new=evidence.look)
+
+    def scores(**models):
+        return [d.shaft.score for d in LineDetector(**models).detect(evidence, prior)]
+
+    assert scores() == scores(forest=needle_forest(alone=alone), net=strip_net(alone=alone))
+    assert scores() != scores(forest=needle_forest(alone=not alone), net=strip_net(alone=not alone))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_shaft_that_rises_is_read_as_one_that_goes_down(side):
+    pixels = needle_picture(angle_deg=30, length_mm=20.0, entry_mm=(0.0, 6.0))[0]
+    # Other tissue over the line than under it.
+    patches = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=pixels.shape), 8) * 600
+    pixels = np.clip(pixels + patches, 0, 255).astype(np.uint8)
+    pixels = np.ascontiguousarray(pixels if side == "left" else pixels[:, ::-1])
+
+    def read(picture, angle_deg):
+        evidence = evidence_of(np.ascontiguousarray(picture))
+        found = LineDetector().candidates(evidence, InsertionPrior(side, angle_deg))
+        return StripReader(evidence).read(max(found, key=lambda c: c.features[0]))
+
+    down, rising = read(pixels, (5, 70)), read(pixels[::-1], (-70, -5))
+    n = min(down.shape[1], rising.shape[1])
+    grey = slice(strip.GREY_AT, strip.GREY_AT + strip.BAND)
+    assert np.abs(down[grey, :n] - rising[grey, :n]).mean() < 0.1
+    assert np.abs(down[grey, :n] - rising[grey, :n][::-1]).mean() > 0.3
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_network_that_ships_reads_these_inputs(alone):
+    net = strip_net(alone=alone)
     assert net.first.shape[1] == CHANNELS
     assert net.head.shape[1] == 2 * len(net.first) + SCALARS

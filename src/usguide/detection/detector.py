@@ -68,9 +68,9 @@ FITTED_RANGE_DEG = 75.0
 
 
 @cache
-def needle_forest() -> Forest:
-    """Return the fitted trees for the log-odds that a candidate lies on a needle."""
-    return load_forest("usguide.detection.fitted", "needle.npz", WEIGHED)
+def needle_forest(*, alone: bool = False) -> Forest:
+    """Return the fitted trees for the log-odds that a candidate of a stream, or of a picture on its own, is a needle."""
+    return load_forest("usguide.detection.fitted", "needle-alone.npz" if alone else "needle.npz", WEIGHED)
 
 
 class LineDetector:
@@ -82,14 +82,17 @@ class LineDetector:
     forest : Forest, optional
         Trees that give the log-odds; those that come with usguide when None.
     net : StripNet, optional
-        Network that weighs them anew and finds the ends; the one that comes with usguide when None.
+        Network that weighs them anew and finds the ends; those that come with usguide when None.
     """
 
     def __init__(
         self, settings: DetectorSettings | None = None, forest: Forest | None = None, net: StripNet | None = None
     ) -> None:
         self.settings = settings or DetectorSettings()
-        self._forest, self._net = forest or needle_forest(), net or strip_net()
+        # What appearance alone is worth is learnt by itself.
+        self._models = {
+            alone: (forest or needle_forest(alone=alone), net or strip_net(alone=alone)) for alone in (False, True)
+        }
 
     def detect(
         self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()
@@ -106,10 +109,11 @@ class LineDetector:
             Where needles are expected: looked at whatever else is found.
         """
         found = self.candidates(evidence, prior, expected)
-        weigh(found, self._forest)
+        forest, net = self._models[evidence.new is None]
+        weigh(found, forest)
         likely = sorted((c for c in found if c.log_odds >= self.settings.least_log_odds), key=lambda c: -c.log_odds)
         likely = likely[: self.settings.most_read]
-        likely = read_candidates(likely, evidence, self._net, self.settings.least_read_log_odds)
+        likely = read_candidates(likely, evidence, net, self.settings.least_read_log_odds)
         # What is looked for in fewer places is likelier in each.
         low, high = prior.angle_deg
         more = math.log(FITTED_RANGE_DEG / ((high - low) * len(sides_of(prior))))

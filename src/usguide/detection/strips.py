@@ -13,7 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import along
-from usguide.detection._kernels.strip import CHANNELS, strip_inputs
+from usguide.detection._kernels.strip import (
+    BAND,
+    CHANGE_AT,
+    CHANNELS,
+    FAR,
+    FAR_CHANGE_AT,
+    FAR_GREY_AT,
+    GREY_AT,
+    LINE,
+    LOOK_AT,
+    NEW_AT,
+    strip_inputs,
+)
 from usguide.detection._kernels.strip_net import run_strip_net
 from usguide.detection.candidates import FEATURE_NAMES, Candidate
 from usguide.detection.evidence import Evidence
@@ -27,6 +39,15 @@ DILATIONS = (1, 2, 4, 8, 16)
 _DILATIONS = np.array(DILATIONS)
 SCALARS = 3
 """The trees' log-odds, how much is new everywhere, and whether anything is known to be."""
+ACROSS = (
+    (LOOK_AT, LINE),
+    (NEW_AT, LINE),
+    (GREY_AT, BAND),
+    (CHANGE_AT, BAND),
+    (FAR_GREY_AT, FAR - 1),
+    (FAR_CHANGE_AT, FAR - 1),
+)
+"""First row and number of those that go from over the line to under it; the furthest under it has no counterpart."""
 FLOOR_MM2 = 0.04
 """No end is known better than to its square root."""
 NEAR_MM = 1.2
@@ -88,15 +109,16 @@ class StripNet:
 
 
 @cache
-def strip_net() -> StripNet:
-    """Return the network that comes with usguide."""
+def strip_net(*, alone: bool = False) -> StripNet:
+    """Return the network that comes with usguide for frames of a stream, or for pictures on their own."""
+    name = "strip-alone.npz" if alone else "strip.npz"
     with (
-        files("usguide.detection.fitted").joinpath("strip.npz").open("rb") as stream,
+        files("usguide.detection.fitted").joinpath(name).open("rb") as stream,
         np.load(stream, allow_pickle=False) as arrays,
     ):
         layers = {f.name: arrays[f.name] for f in fields(StripNet)}
     if layers["first"].shape[1] != CHANNELS or layers["deeper"].shape[0] != len(DILATIONS):
-        raise AssertionError("usguide.detection/strip.npz: fitted for other inputs; run benchmarks/needle/fit.py")
+        raise AssertionError(f"usguide.detection/{name}: fitted for other inputs; run benchmarks/needle/fit.py")
     return StripNet(**{**layers, "last_bias": float(layers["last_bias"])})
 
 
@@ -123,7 +145,15 @@ class StripReader:
             e.smooth, self._wide_grey, self._change, self._wide_change,
             *c.strip, c.bend, c.start, c.least, e.mm_per_px, inputs,
         )  # fmt: skip
-        return inputs
+        # Shafts were learnt going down: one that rises is read as in a picture that stands on its head.
+        return _upside_down(inputs) if c.chord_rad < 0 or c.chord_rad > math.pi else inputs
+
+
+def _upside_down(inputs: F32) -> F32:
+    out = inputs.copy()
+    for first, count in ACROSS:
+        out[first : first + count] = inputs[first : first + count][::-1]
+    return out
 
 
 def _blurred(image: F32, side: int) -> F32:

@@ -36,8 +36,8 @@ class LikelihoodSettings:
     least_fluid_spread: float = 12.0
     least_tissue_spread: float = 12.0
     least_spread_share: float = 0.3
-    """While the fluid's level is not known even tissue's speckle is taken to spread no less (in grey levels, and as a share of
-    its level, since black squeezes them together): what is a little darker there is not fluid yet."""
+    """While the fluid's level is not known even tissue's speckle is taken to spread no less (in grey levels, and as a share
+    of its level, since black squeezes them together): what is a little darker there is not fluid yet."""
     needle_mm: float = 1.5
     """Width of the band around a shaft that says nothing against fluid."""
     beyond_tip_mm: float = 0.6
