@@ -57,12 +57,8 @@ class Job:
     @property
     def name(self) -> str:
         """Name that tells runs apart."""
-        zoom = f"x{self.zoom:g}" if self.zoom != 1 else ""
-        return (
-            f"{self.recording.name}@{self.turn_deg:g}/{self.stride}+{self.first}"
-            + ("!" if self.brighter else "")
-            + zoom
-        )
+        painted, zoom = "!" if self.brighter else "", f"x{self.zoom:g}" if self.zoom != 1 else ""
+        return f"{self.recording.name}@{self.turn_deg:g}/{self.stride}+{self.first}{painted}{zoom}"
 
     @property
     def plain(self) -> bool:

@@ -147,16 +147,22 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
     report_candidates(rows, odds)
     first = np.cumsum([0, *(len(r.frame) for r in rows)])
     strips = [
-        [Example(s.inputs, scalars_of(r.features[s.row], odds[at + s.row]), s.line, s.true_px) for s in each]
+        [
+            Example(
+                s.inputs,
+                scalars_of(r.features[s.row], odds[at + s.row]),
+                s.line,
+                s.true_px,
+                weight=ALONE_WEIGHT if r.alone[s.row] else 1.0,
+            )
+            for s in each
+        ]
         for (r, each), at in zip(collected, first, strict=False)
     ]
-    weights = [[ALONE_WEIGHT if r.alone[s.row] else 1.0 for s in each] for r, each in collected]
-
-    def net_without(k: int) -> StripNet:
-        at = [n for n, f in enumerate(fold_of_job) if f != k]
-        return fitted_strips([s for n in at for s in strips[n]], [w for n in at for w in weights[n]])
-
-    nets = [net_without(k) for k in range(FOLDS + 1)]
+    nets = [
+        fitted_strips([s for each, f in zip(strips, fold_of_job, strict=True) if f != k for s in each])
+        for k in range(FOLDS + 1)
+    ]
     report_strips(collected, strips, [nets[k] for k in fold_of_job])
     return list(zip(forests, nets, strict=True))
 

@@ -68,9 +68,12 @@ def _enlarged(recordings: list[Recording]) -> list[Job]:
 def _tube_jobs() -> list[Job]:
     """Enlarge every tube; tools also painted over."""
     some = list(enumerate(tubes()))
-    larger = [Job(r, zoom=TUBE_ZOOMS[k % 3]) for k, r in some]
+    larger = [Job(r, zoom=TUBE_ZOOMS[k % len(TUBE_ZOOMS)]) for k, r in some]
     tools = [(k, r) for k, r in some if r.tags["needle"] == "yes"]
-    return larger + [Job(r, zoom=TUBE_ZOOMS[(k + 1) % 3], brighter=BRIGHTER[k % len(BRIGHTER)]) for k, r in tools]
+    painted = [
+        Job(r, zoom=TUBE_ZOOMS[(k + 1) % len(TUBE_ZOOMS)], brighter=BRIGHTER[k % len(BRIGHTER)]) for k, r in tools
+    ]
+    return larger + painted
 
 
 def loop_jobs(jobs: list[Job]) -> list[Job]:

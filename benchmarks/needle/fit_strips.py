@@ -46,6 +46,8 @@ class Example:
     scalars: F32
     line: bool
     true_px: float
+    weight: float
+    """It counts as so many."""
 
 
 class Reader(nn.Module):
@@ -76,20 +78,12 @@ class Reader(nn.Module):
         return self.last(torch.relu(self.head(torch.cat(pooled, dim=1))))[:, 0], end
 
 
-def fitted_strips(
-    examples: Sequence[Example],
-    weights: Sequence[float],
-    seed: int = 0,
-    epochs: int = EPOCHS,
-    *,
-    say: bool = False,
-) -> StripNet:
-    """Fit the network; the same examples give the same one. Each counts for so many as its weight says."""
+def fitted_strips(examples: Sequence[Example], seed: int = 0, epochs: int = EPOCHS, *, say: bool = False) -> StripNet:
+    """Fit the network; the same examples give the same one."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     model = Reader()
-    weight = torch.tensor(weights, dtype=torch.float32)
     steps = epochs * -(-len(examples) // BATCH)
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.15)
@@ -106,9 +100,9 @@ def fitted_strips(
             _disturb(x, scalars, rng)
             odds, end = model(x, scalars)
             line = torch.tensor([float(e.line) for e in some])
-            counts = weight[torch.from_numpy(batches[k])]
+            weight = torch.tensor([e.weight for e in some])
             loss = nn.functional.binary_cross_entropy_with_logits(
-                odds, line * (1 - 2 * BLUR_SHARE) + BLUR_SHARE, weight=counts
+                odds, line * (1 - 2 * BLUR_SHARE) + BLUR_SHARE, weight=weight
             )
             places = torch.tensor([e.true_px for e in some])
             known = torch.isfinite(places)
@@ -117,7 +111,7 @@ def fitted_strips(
                 px = torch.arange(x.shape[1], dtype=torch.float32)
                 target = torch.softmax(-0.5 * ((px - places[known, None]) / SOFT_PX) ** 2, dim=1)
                 missed = -(target * torch.log_softmax(end[known], dim=1).clamp(min=-20)).sum(dim=1)
-                missed = (counts[known] * missed).mean()
+                missed = (weight[known] * missed).mean()
             optimiser.zero_grad()
             (loss + END_SHARE * missed).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 2.0)

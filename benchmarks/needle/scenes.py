@@ -35,7 +35,7 @@ UNIFORM_SEED = 601
 def tuning_recordings() -> list[Recording]:
     """Return every sequence that may be fitted on; recordings that are absent are left out."""
     found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
-    # What was added last comes last: runs that were kept are told apart by their place in the list.
+    # What else is done to a recording goes by its place in the list: what was added last comes last.
     return [*found, *_phantoms(0, 2), *_anatomies(), *_uniform(), *_stills(), *_phantoms(2, len(EXTRA))]
 
 

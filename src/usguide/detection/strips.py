@@ -13,19 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import along
-from usguide.detection._kernels.strip import (
-    BAND,
-    CHANGE_AT,
-    CHANNELS,
-    FAR,
-    FAR_CHANGE_AT,
-    FAR_GREY_AT,
-    GREY_AT,
-    LINE,
-    LOOK_AT,
-    NEW_AT,
-    strip_inputs,
-)
+from usguide.detection._kernels.strip import ACROSS, CHANNELS, strip_inputs
 from usguide.detection._kernels.strip_net import run_strip_net
 from usguide.detection.candidates import FEATURE_NAMES, Candidate
 from usguide.detection.evidence import Evidence
@@ -39,15 +27,6 @@ DILATIONS = (1, 2, 4, 8, 16)
 _DILATIONS = np.array(DILATIONS)
 SCALARS = 3
 """The trees' log-odds, how much is new everywhere, and whether anything is known to be."""
-ACROSS = (
-    (LOOK_AT, LINE),
-    (NEW_AT, LINE),
-    (GREY_AT, BAND),
-    (CHANGE_AT, BAND),
-    (FAR_GREY_AT, FAR - 1),
-    (FAR_CHANGE_AT, FAR - 1),
-)
-"""First row and number of those that go from over the line to under it; the furthest under it has no counterpart."""
 FLOOR_MM2 = 0.04
 """No end is known better than to its square root."""
 NEAR_MM = 1.2
@@ -133,11 +112,11 @@ class StripReader:
         self._wide_change = _blurred(self._change, side)
         self._unknown = np.zeros_like(e.look.known)
 
-    def read(self, c: Candidate, out: F32 | None = None) -> F32:
+    def read(self, c: Candidate) -> F32:
         """Return what the network reads of one candidate: float32, shape (CHANNELS, n + 1)."""
         e = self._evidence
         n = len(c.sums)
-        inputs = np.empty((CHANNELS, n), np.float32) if out is None else out
+        inputs = np.empty((CHANNELS, n), np.float32)
         new = e.new or e.look
         strip_inputs(
             e.look.hessian, e.look.known, e.look.energy, e.look.floor2,
@@ -145,15 +124,11 @@ class StripReader:
             e.smooth, self._wide_grey, self._change, self._wide_change,
             *c.strip, c.bend, c.start, c.least, e.mm_per_px, inputs,
         )  # fmt: skip
-        # Shafts were learnt going down: one that rises is read as in a picture that stands on its head.
-        return _upside_down(inputs) if c.chord_rad < 0 or c.chord_rad > math.pi else inputs
-
-
-def _upside_down(inputs: F32) -> F32:
-    out = inputs.copy()
-    for first, count in ACROSS:
-        out[first : first + count] = inputs[first : first + count][::-1]
-    return out
+        if math.sin(c.chord_rad) < 0:
+            # Shafts were learnt going down: one that rises is read as in a picture that stands on its head.
+            for first, count in ACROSS:
+                inputs[first : first + count] = inputs[first : first + count][::-1]
+        return inputs
 
 
 def _blurred(image: F32, side: int) -> F32:

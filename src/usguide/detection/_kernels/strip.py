@@ -25,6 +25,11 @@ CHANGE_AT = GREY_AT + BAND
 FAR_GREY_AT = CHANGE_AT + BAND
 FAR_CHANGE_AT = FAR_GREY_AT + FAR
 LOOK_SEEN, NEW_SEEN, WAY, MAY_END = (FAR_CHANGE_AT + FAR + k for k in range(4))
+ACROSS = (
+    *((LOOK_AT, LINE), (NEW_AT, LINE), (GREY_AT, BAND), (CHANGE_AT, BAND)),
+    *((FAR_GREY_AT, FAR - 1), (FAR_CHANGE_AT, FAR - 1)),
+)
+"""First channel and number of those that go from over the line to under it; the furthest under it has no counterpart."""
 LEVELS = 12.0
 """Grey levels of change that count as one."""
 EVEN = 8.0
