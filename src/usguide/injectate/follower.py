@@ -391,10 +391,9 @@ def dilated(labels: Bytes, side_px: int) -> Bytes:
 
 def _box_of(labels: Bytes, margin_px: int) -> Window:
     """Return the box around all labels, with a margin."""
-    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
-    if not rows.size:
+    x, y, columns, rows = cv2.boundingRect(labels)
+    if not rows:
         return np.s_[0:0, 0:0]
     h, w = labels.shape
-    y0, y1 = max(0, int(rows[0]) - margin_px), min(h, int(rows[-1]) + 1 + margin_px)
-    x0, x1 = max(0, int(columns[0]) - margin_px), min(w, int(columns[-1]) + 1 + margin_px)
-    return slice(y0, y1), slice(x0, x1)
+    top, left = max(0, y - margin_px), max(0, x - margin_px)
+    return slice(top, min(h, y + rows + margin_px)), slice(left, min(w, x + columns + margin_px))

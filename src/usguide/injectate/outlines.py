@@ -15,6 +15,7 @@ from skimage.measure import points_in_poly
 
 from usguide.geometry import ImageGeometry, Point
 from usguide.injectate._kernels.contours import follow_edges
+from usguide.injectate._kernels.polygons import add_moments, closed_length
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -79,11 +80,11 @@ def field_of(
     others : ndarray of bool, shape (h, w), optional
         What belongs to other regions.
     """
-    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-    if not rows.size:
+    left, top, columns, rows = cv2.boundingRect(region.view(np.uint8))
+    if not rows:
         return None
-    margins = _margin_px(geometry)
-    (y0, y1), (x0, x1) = ((int(i[0]) - m, int(i[-1]) + 1 + m) for i, m in zip((rows, columns), margins, strict=True))
+    down, across = _margin_px(geometry)
+    y0, y1, x0, x1 = top - down, top + rows + down, left - across, left + columns + across
     h, w = region.shape
     inner = np.s_[max(y0, 0) : min(y1, h), max(x0, 0) : min(x1, w)]
     # Beyond the picture there is nothing: outlines close along its border.
@@ -150,23 +151,13 @@ def moments_of(outlines_mm: tuple[F64, ...]) -> Moments:
     """Return the exact moments of the polygons; holes, which run the other way round, are taken off."""
     total = np.zeros(6)
     for outline in outlines_mm:
-        x, z = outline.T
-        u, v = np.roll(x, -1), np.roll(z, -1)
-        cross = x * v - u * z
-        total += [
-            cross.sum() / 2,
-            ((x + u) * cross).sum() / 6,
-            ((z + v) * cross).sum() / 6,
-            ((x * x + x * u + u * u) * cross).sum() / 12,
-            ((x * v + 2 * x * z + 2 * u * v + u * z) * cross).sum() / 24,
-            ((z * z + z * v + v * v) * cross).sum() / 12,
-        ]
+        add_moments(outline, total)
     return Moments(*(float(m) for m in (total if total[0] >= 0 else -total)))
 
 
 def perimeter_mm(outlines_mm: tuple[F64, ...]) -> float:
     """Return the length of all outlines."""
-    return float(sum(np.hypot(*(np.roll(o, -1, axis=0) - o).T).sum() for o in outlines_mm))
+    return math.fsum(closed_length(o) for o in outlines_mm)
 
 
 def extent_mm(outlines_mm: tuple[F64, ...], axis_rad: float) -> tuple[float, float]:

@@ -166,14 +166,14 @@ def followed(labels: Bytes, u: F32, front_px: int, least_px: float, split_px: fl
     # Zero beyond the border: a pool that the picture cuts off may also thin from there.
     kept = cv2.erode(before, square, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
     fluid = ((u > 0.5) & reach) | kept
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(fluid.astype(np.uint8))
+    count, parts = cv2.connectedComponents(fluid.view(np.uint8))
     out = np.zeros_like(labels)
     numbers = [int(n) for n in np.unique(labels[labels > 0])]
     if count < 2 or not numbers:
         return out, next_id
     shared = np.array([np.bincount(parts[labels == n], minlength=count) for n in numbers])
     shared[:, 0] = 0
-    areas = stats[:, cv2.CC_STAT_AREA]
+    areas = np.bincount(parts.ravel(), minlength=count)
     given = set()
     # The older pool, which has the smaller number, is served first: it takes the part that holds most of it.
     for row, number in zip(shared, numbers, strict=True):

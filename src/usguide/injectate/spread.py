@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,9 +195,15 @@ class SpreadMeasurer:
     def _rate(self, number: int, timestamp_s: float, region: RegionMeasures) -> tuple[float, float] | tuple[None, None]:
         areas = self._areas.setdefault(number, deque())
         areas.append((timestamp_s, region.area_mm2))
-        found = growth_rate([t for t, _ in areas], [a for _, a in areas])
+        found = _growth_rate(tuple(areas))
         if found is None:
             return None, None
         rate, scatter = found
         # An outline that lies too far out does so while the region grows: the rate is wrong by the same share as the area.
         return rate, math.hypot(scatter, rate * region.area_sigma_mm2 / region.area_mm2)
+
+
+@lru_cache(maxsize=1)
+def _growth_rate(areas: tuple[tuple[float, float], ...]) -> tuple[float, float] | None:
+    """One pool alone is all the fluid there is: what was worked out for it holds for all."""
+    return growth_rate(*zip(*areas, strict=True))

@@ -71,10 +71,11 @@ def lift_shadow(
                 cross = rx * sy - ry * sx
                 if cross == 0:
                     continue
-                # Apex + u * ray = shaft's start + t * shaft.
-                t = ((x0 - ax) * ry - (y0 - ay) * rx) / cross
-                if t < 0 or t > 1:
+                # Apex + u * ray = shaft's start + t * shaft. Most places are beside it: no division for them.
+                over = (x0 - ax) * ry - (y0 - ay) * rx
+                if over * cross < 0 or abs(over) > abs(cross):
                     continue
+                t = over / cross
                 u = ((x0 - ax) * sy - (y0 - ay) * sx) / cross
                 if u <= 0 or (1 - u) * math.hypot(rx, ry) < (0.0 if second else clear_px):
                     continue
