@@ -117,17 +117,3 @@ def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
         cv2.polylines(hull, [outline], isClosed=True, color=(0,), thickness=2 * EDGE_PX + 1)
     black_outside(grey, BLACK_GREY_LEVELS, hull, top + EDGE_PX, outside)
     return outside
-
-
-def black_at_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find the black areas that touch the picture's border: nothing can be told of what is dark there."""
-    black = (grey <= BLACK_GREY_LEVELS).view(np.uint8)
-    if not black.any():
-        return np.zeros(grey.shape, dtype=bool)
-    _, labels = cv2.connectedComponents(black, connectivity=4)
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    touching = np.zeros(int(labels.max()) + 1, dtype=bool)
-    touching[edge] = True
-    touching[0] = False
-    found: NDArray[np.bool_] = touching[labels]
-    return found

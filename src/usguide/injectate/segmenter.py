@@ -13,7 +13,7 @@ from usguide._validation import validate_number, validate_outline, validate_poin
 from usguide.detection import EvidenceSettings, to_evidence_grid
 from usguide.errors import InvalidFrameError
 from usguide.geometry import ImageGeometry, Point
-from usguide.grid import black_at_border, to_working_grid
+from usguide.grid import to_working_grid
 from usguide.injectate.evidence import shaft_band
 from usguide.injectate.follower import FluidFollower, FollowSettings
 from usguide.injectate.shared import SharedFrame
@@ -144,8 +144,6 @@ class InjectateSegmenter:
         if track is not None and track.state is TrackState.LOST:
             track = None
         here = shared or self._looked_at(frame, track)
-        # A shadow that reaches black depths is black as well: nothing can be told of fluid there.
-        here = replace(here, valid=here.valid & ~black_at_border(here.smooth))
         place = (here.smooth.shape, here.geometry)
         fresh = here.novelty is None or place != self._place
         passed = 0.0 if self._last_s is None else frame.timestamp_s - self._last_s
