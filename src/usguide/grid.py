@@ -105,8 +105,9 @@ def _black_border(grey: NDArray[np.float32]) -> NDArray[np.bool_]:
     outside = np.zeros((h, w), np.bool_)
     if not halve_shown(grey, BLACK_GREY_LEVELS, shown):
         return outside
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(shown, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= LEAST_SHARE_OF_PICTURE * shown.size
+    # OpenCV's own statistics take three times as long as both of these.
+    _, labels = cv2.connectedComponents(shown, connectivity=8)
+    large = np.bincount(labels.ravel()) >= LEAST_SHARE_OF_PICTURE * shown.size
     large[0] = False
     corners, top = np.empty((4 * len(shown), 2), np.int32), np.empty(w, np.int64)
     count = picture_outline(np.asarray(labels, dtype=np.int32), large, h, w, corners, top)

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from usguide._validation import validate_number, validate_outline, validate_point
-from usguide.detection import Evidence, LineDetector, gather, to_evidence_grid
+from usguide.detection import Evidence, LineDetector, despeckled_as_set, gather, to_evidence_grid
 from usguide.errors import InputError, InvalidFrameError
-from usguide.filters import despeckle
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
@@ -76,8 +75,7 @@ class GuidancePipeline:
         self._looked_s: float | None = None
 
     def _own_despeckler(self, image: NDArray[np.float32], /) -> NDArray[np.float32]:
-        s = self.settings.detection
-        return despeckle(image, method=s.despeckle_method, **s.despeckle_options)
+        return despeckled_as_set(image, self.settings.detection)
 
     def _own_segmenter(self) -> InjectateSegmenter | None:
         return InjectateSegmenter(self.settings.injectate) if self.settings.injectate.on else None

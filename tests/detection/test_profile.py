@@ -11,7 +11,7 @@ from usguide.detection._kernels import profile
 from usguide.detection._kernels.profile import (
     ACROSS_PX,
     HALF_STRIP,
-    bilinear,
+    between,
     change_point,
     fit_centre,
     run_start,
@@ -24,14 +24,15 @@ ACROSS = ACROSS_PX * np.arange(-HALF_STRIP, HALF_STRIP + 1)
 FLOOR2 = 0.7
 
 
-def test_bilinear_is_scipys():
+def test_between_is_scipys_interpolation():
     image = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
     rng = np.random.default_rng(1)
     x, y = rng.uniform(0, 29, 200), rng.uniform(0, 19, 200)
     x[:2], y[:2] = (0, 29), (0, 19)
     expected = ndimage.map_coordinates(image.astype(float), [y, x], order=1)
-    np.testing.assert_allclose([bilinear(image, *p) for p in zip(x, y, strict=True)], expected, atol=1e-6)
-    assert [bilinear(image, *p) for p in ((-0.01, 5), (29.01, 5), (5, -0.01), (5, 19.01), (math.nan, 5))] == [0] * 5
+    j, i = np.minimum(x.astype(int), 28), np.minimum(y.astype(int), 18)
+    found = [between(image, *p) for p in zip(i.tolist(), j.tolist(), (x - j).tolist(), (y - i).tolist(), strict=True)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def maps(seed=0, shape=(60, 80)):
@@ -46,9 +47,17 @@ def maps(seed=0, shape=(60, 80)):
 
 
 def straightened(hessian, known, energy, x0, y0, angle, bend, count, half=HALF_STRIP):
-    out, seen = np.full((count, WIDTH), 7, np.float32), np.full(count, 7, np.float32)
-    straighten(hessian, known, energy, FLOOR2, x0, y0, angle, bend, count, half, out, seen)
-    return out, seen
+    """The strip of one picture, which is straightened beside another and comes out the same in either place."""
+    pictures = [(hessian, known, energy), (hessian[:, ::-1] + 1, 1 - known, energy[:, ::-1] + 1)]
+    strips = []
+    for first, second in (pictures, pictures[::-1]):
+        outs = [(np.full((count, WIDTH), 7, np.float32), np.full(count, 7, np.float32)) for _ in range(2)]
+        straighten(*first, FLOOR2, *second, FLOOR2, x0, y0, angle, bend, count, half, *outs[0], *outs[1])
+        strips.append(outs)
+    for (out, seen), (out_too, seen_too) in zip(strips[0], strips[1][::-1], strict=True):
+        np.testing.assert_array_equal(out, out_too)
+        np.testing.assert_array_equal(seen, seen_too)
+    return strips[0][0]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def response(maps, angle):
     return value, inverse * maps.known
 
 
-def best_run(maps, entered, angle, offset_px, settings):
+def best_run(maps, entered, angle, offset_px, settings, stride=1):
     """The best of all runs along one line, tried one by one: sum, where it ends, where it starts."""
     value, inverse = response(maps, angle)
     shade = maps.shade
@@ -89,10 +89,11 @@ def best_run(maps, entered, angle, offset_px, settings):
         value, inverse, entered = value.T, inverse.T, entered.T
         shade = None if shade is None else shade.T
     slope = s / c if flat else c / s
-    step = MM * math.hypot(1, slope)
+    step = stride * MM * math.hypot(1, slope)
     columns = np.arange(value.shape[1])
     if (c if flat else s) < 0:
         columns = columns[::-1]
+    columns = columns[::stride]
     evidence, price, places = [], [], []
     for x in columns:
         y = offset_px + slope * x
@@ -116,7 +117,7 @@ def best_run(maps, entered, angle, offset_px, settings):
     return best
 
 
-def searched(maps, entered, angles, settings):
+def searched(maps, entered, angles, settings, stride=1):
     h, w = maps.known.shape
     pad = max(h, w) + 4
     out = [np.empty((len(angles), 2 * pad + max(h, w)), np.float32) for _ in range(3)]
@@ -128,25 +129,25 @@ def searched(maps, entered, angles, settings):
     search_lines(
         maps.hessian, turned[0], maps.known, turned[1], entered, turned[2], maps.energy, turned[3],
         shade, np.ascontiguousarray(shade.T), maps.floor2,
-        np.asarray(angles), settings.offset, settings.low, settings.high, settings.cost_per_mm, MM, *out, pad,
+        np.asarray(angles), settings.offset, settings.low, settings.high, settings.cost_per_mm, stride, MM, *out, pad,
     )  # fmt: skip
     return out, pad
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_every_line_holds_its_best_run(side, seed):
+@pytest.mark.parametrize(("seed", "stride"), [(0, 1), (1, 1), (1, 2), (0, 3)])
+def test_every_line_holds_its_best_run(side, seed, stride):
     maps = random_maps(seed)
     if seed:
         shade = np.random.default_rng(seed).normal(0, 0.4, maps.known.shape).astype(np.float32)
         maps = LineMaps(maps.hessian, maps.known, maps.energy, maps.floor2, shade)
     entered = entered_px(maps.known > 0, side)
     angles = travel_directions_rad(side, (-25.0, 80.0), 21.0)
-    (score, front, start), pad = searched(maps, entered, angles, SETTINGS)
+    (score, front, start), pad = searched(maps, entered, angles, SETTINGS, stride)
     found = 0
     for k, angle in enumerate(angles):
         for index in range(score.shape[1]):
-            total, end, begin = best_run(maps, entered.astype(float), angle, index - pad, SETTINGS)
+            total, end, begin = best_run(maps, entered.astype(float), angle, index - pad, SETTINGS, stride)
             assert score[k, index] == pytest.approx(total, abs=2e-4), (math.degrees(angle), index)
             if total > 0.01:
                 found += 1
@@ -228,15 +229,16 @@ def even(maps):
     return LineMaps(maps.hessian, maps.known, np.ascontiguousarray(energy), maps.floor2)
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("rise_px", [-19, 0, 19, 38])
-def test_the_mirror_image_gives_the_same_sums(rise_px):
+def test_the_mirror_image_gives_the_same_sums(rise_px, stride):
     # A line that crosses a whole number of rows is on the grid of lines from either side.
     maps, settings = even(drawn((0, 20), (60, 32), noise=8.0)), SearchSettings(0.0, 1.5, cost_per_mm=0.15)
     last = maps.known.shape[1] - 1
     angle = math.atan(rise_px / last)
     sums = []
     for m, side, a in ((maps, "left", angle), (even(mirrored(maps)), "right", math.pi - angle)):
-        (score, front, start), pad = searched(m, entered_px(m.known > 0, side), [a], settings)
+        (score, front, start), pad = searched(m, entered_px(m.known > 0, side), [a], settings, stride)
         # Inside along all its length: on the border, rounding decides what counts.
         rows = np.arange(max(1, 1 - rise_px), min(63, 63 - rise_px)) + (rise_px if side == "right" else 0) + pad
         sums.append([x[0, rows] for x in (score, front, start)])
@@ -248,20 +250,21 @@ def test_the_mirror_image_gives_the_same_sums(rise_px):
     np.testing.assert_array_equal(start[known], last - start_r[known])
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", LINES)
-def test_the_mirror_image_gives_mirrored_segments(name):
+def test_the_mirror_image_gives_mirrored_segments(name, stride):
     maps = drawn(*LINES[name], noise=1.0)
     left, right = (
-        find_segments(m, entered_px(m.known > 0, side), travel_directions_rad(side, (-30.0, 80.0), 2.0), SETTINGS, MM)[
-            0
-        ]
+        find_segments(
+            m, entered_px(m.known > 0, side), travel_directions_rad(side, (-30.0, 80.0), 2.0), SETTINGS, MM, stride
+        )[0]
         for m, side in ((maps, "left"), (mirrored(maps), "right"))
     )
     last = maps.known.shape[1] - 1
     # Other lines of the grid lie best on it, by up to half a pixel.
     assert left.score == pytest.approx(right.score, rel=0.15)
-    assert math.dist(right.end, (last - left.end[0], left.end[1])) < 3
-    assert math.dist(right.start, (last - left.start[0], left.start[1])) < 3
+    assert math.dist(right.end, (last - left.end[0], left.end[1])) < 2 + stride
+    assert math.dist(right.start, (last - left.start[0], left.start[1])) < 2 + stride
     assert abs(math.pi - right.angle_rad - left.angle_rad) < math.radians(2.5)
 
 

@@ -4,6 +4,7 @@ from usguide.detection.detector import (
     DetectionSettings,
     DetectorSettings,
     LineDetector,
+    despeckled_as_set,
     detect_shafts,
     gather_evidence,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "LineDetector",
     "LineMaps",
     "SearchSettings",
+    "despeckled_as_set",
     "detect_shafts",
     "gather",
     "gather_evidence",

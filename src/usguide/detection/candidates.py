@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.examine import FEATURES, examine
+from usguide.detection._kernels.examine import FEATURES, examine_all
 from usguide.detection.evidence import Evidence, LineMaps
 from usguide.detection.forest import Forest
 
@@ -51,7 +52,7 @@ BLIND_TO = ("angle_deg", "uneven_mm")
 """Known and not used: rendered fasciae are flatter than real ones, and rendered shafts straighter."""
 WEIGHED = tuple(n for n in FEATURE_NAMES if n not in BLIND_TO)
 _WEIGHED_AT = np.array([FEATURE_NAMES.index(n) for n in WEIGHED])
-START = FEATURE_NAMES.index("start_mm")
+START, ACTIVITY = FEATURE_NAMES.index("start_mm"), FEATURE_NAMES.index("activity")
 LOOK_SUM, NEW_SUM = FEATURE_NAMES.index("look_sum_mm"), FEATURE_NAMES.index("new_sum_mm")
 LOOK_RANK, NEW_RANK, COUNT = (FEATURE_NAMES.index(n) for n in ("look_rank", "new_rank", "candidates"))
 LOOK_LEAD, NEW_LEAD = FEATURE_NAMES.index("look_lead_mm"), FEATURE_NAMES.index("new_lead_mm")
@@ -97,20 +98,21 @@ class Candidate:
     log_odds: float = 0.0
 
 
-def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | None:
-    """Lay a line onto the evidence along a rough segment; None where there is none.
+def examine_segments(evidence: Evidence, segments_px: F64) -> list[Candidate]:
+    """Lay lines onto the evidence along rough segments; there may be fewer of them.
 
     Parameters
     ----------
     evidence : Evidence
-    start, end : ndarray, shape (2,)
-        px of the evidence grid, in the direction of travel.
+    segments_px : ndarray, shape (n, 2, 2)
+        Start and end of each on the evidence grid, (x, y) in px, in the direction of travel.
     """
-    look = evidence.look
+    look, count = evidence.look, len(segments_px)
     # A picture on its own has nothing new: maps without any place that is known.
     new = evidence.new or LineMaps(look.hessian, np.zeros_like(look.known), look.energy, 1.0)
-    features, curve, sums = np.zeros(len(FEATURE_NAMES)), np.empty(14), np.empty(LONGEST_STEPS)
-    good = examine(
+    features, curves = np.zeros((count, len(FEATURE_NAMES))), np.empty((count, 14))
+    sums, good = np.empty((count, LONGEST_STEPS)), np.empty(count, np.bool_)
+    examine_all(
         evidence.valid,
         look.hessian,
         look.known,
@@ -120,26 +122,29 @@ def examine_segment(evidence: Evidence, start: F64, end: F64) -> Candidate | Non
         new.known,
         new.energy,
         new.floor2,
-        np.array([*start, *end], dtype=np.float64),
+        np.asarray(segments_px, np.float64).reshape(-1, 4),
         evidence.mm_per_px,
-        features[:FEATURES],
-        curve,
+        features[:, :FEATURES],
+        curves,
         sums,
+        good,
     )
-    if not good:
-        return None
-    features[FEATURE_NAMES.index("activity")] = evidence.activity
-    steps = int(curve[11])
+    features[:, ACTIVITY] = evidence.activity
+    return [_candidate(f, c, s) for f, c, s, is_good in zip(features, curves, sums, good, strict=True) if is_good]
+
+
+def _candidate(features: F64, curve: F64, sums: F64) -> Candidate:
+    *_, chord, _, bend, variance, x, y, direction, steps, start, least = curve.tolist()
     return Candidate(
-        entry=curve[0:2].copy(),
-        end=curve[2:4].copy(),
-        chord_rad=float(curve[4]),
-        bend=float(curve[6]),
-        end_variance_mm2=float(curve[7]),
-        strip=(float(curve[8]), float(curve[9]), float(curve[10])),
-        sums=sums[: steps + 1],
-        start=int(curve[12]),
-        least=int(curve[13]),
+        entry=curve[0:2],
+        end=curve[2:4],
+        chord_rad=chord,
+        bend=bend,
+        end_variance_mm2=variance,
+        strip=(x, y, direction),
+        sums=sums[: int(steps) + 1],
+        start=int(start),
+        least=int(least),
         features=features,
     )
 
@@ -158,18 +163,30 @@ def weigh(candidates: list[Candidate], forest: Forest) -> None:
 
 def distinct(candidates: list[Candidate], mm_per_px: float) -> list[Candidate]:
     """Return one candidate of each line: that with most evidence, since pieces of a shaft look like shafts, too."""
-    kept: list[Candidate] = []
+    kept: list[tuple[Candidate, _Line]] = []
     for c in sorted(candidates, key=lambda c: -float(c.features[LOOK_SUM] + c.features[NEW_SUM])):
-        if not any(_on_line(c, other, mm_per_px) for other in kept):
-            kept.append(c)
-    return kept
+        (x0, y0), (x1, y1) = c.entry.tolist(), c.end.tolist()
+        line = _Line(x0, y0, x1, y1, c.chord_rad)
+        if not any(_lies_on(line, other, mm_per_px) for _, other in kept):
+            kept.append((c, line))
+    return [c for c, _ in kept]
 
 
-def _on_line(a: Candidate, b: Candidate, mm_per_px: float) -> bool:
+class _Line(NamedTuple):
+    """A candidate in plain numbers: many are compared."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    angle_rad: float
+
+
+def _lies_on(a: _Line, b: _Line, mm_per_px: float) -> bool:
     """Tell whether the middle of `a` lies on `b`, and both go the same way."""
-    if abs(math.remainder(a.chord_rad - b.chord_rad, 2 * math.pi)) > SAME_ANGLE_RAD:
+    if abs(math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi)) > SAME_ANGLE_RAD:
         return False
-    x, z = (0.5 * (a.entry + a.end) - b.entry) * mm_per_px
-    c, s = math.cos(b.chord_rad), math.sin(b.chord_rad)
-    length = math.dist(b.entry, b.end) * mm_per_px
-    return bool(abs(z * c - x * s) < SAME_ACROSS_MM and -SAME_ALONG_MM < x * c + z * s < length + SAME_ALONG_MM)
+    x, y = (0.5 * (a.x0 + a.x1) - b.x0) * mm_per_px, (0.5 * (a.y0 + a.y1) - b.y0) * mm_per_px
+    c, s = math.cos(b.angle_rad), math.sin(b.angle_rad)
+    length = math.dist((b.x0, b.y0), (b.x1, b.y1)) * mm_per_px
+    return abs(y * c - x * s) < SAME_ACROSS_MM and -SAME_ALONG_MM < x * c + y * s < length + SAME_ALONG_MM

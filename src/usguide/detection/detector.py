@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import EDGE_STEPS
-from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segment, weigh
+from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segments, weigh
 from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
 from usguide.detection.forest import Forest, load_forest, probability
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
@@ -30,6 +30,8 @@ class DetectorSettings:
     tracked_count: int = 10
     """Segments to look at in appearance while a needle is tracked, which is looked at anyway. Until then it is more: a
     needle that shows in appearance alone is often not among the first."""
+    stream_stride_px: int = 2
+    """Lines are sought in every so many px along them in a stream, where there is another frame to find them in."""
     angle_step_deg: float = 3.0
     angle_margin_deg: float = 2.0
     """A refined line may leave the prior's range by this much."""
@@ -126,22 +128,23 @@ class LineDetector:
         """Return the candidates of one frame, before they are weighed."""
         mm = evidence.mm_per_px
         look = self.settings.look
+        low, high = prior.angle_deg
+        stride = 1 if evidence.new is None else self.settings.stream_stride_px
         if not evidence.search_widely:
             look = replace(look, count=min(look.count, self.settings.tracked_count))
         rough: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
         for side in sides_of(prior):
-            angles = travel_directions_rad(side, prior.angle_deg, self.settings.angle_step_deg)
+            angles = travel_directions_rad(side, (low, high), self.settings.angle_step_deg)
             entered = entered_px(evidence.valid, side)
             for maps, settings in ((evidence.new, self.settings.new), (evidence.look, look)):
                 if maps is not None and (evidence.search_look or maps is not evidence.look):
-                    rough += [(s.start, s.end) for s in find_segments(maps, entered, angles, settings, mm)]
+                    segments = find_segments(maps, entered, angles, settings, mm, stride)
+                    rough += [(s.start, s.end) for s in segments]
         found = np.array(rough).reshape(-1, 2, 2)
-        for shaft in expected:
-            ends = np.asarray(evidence.geometry.to_px([shaft.entry_mm, shaft.distal_mm]))
-            if not _is_among(ends, found, mm):
-                rough.append((ends[0], ends[1]))
-        examined = (examine_segment(evidence, start, end) for start, end in rough)
-        return distinct([c for c in examined if c is not None and self._fits(c, evidence, prior)], mm)
+        ends = [np.asarray(evidence.geometry.to_px([s.entry_mm, s.distal_mm])) for s in expected]
+        elsewhere = [e for e in ends if not _is_among(e, found, mm)]
+        examined = examine_segments(evidence, np.concatenate([found, np.array(elsewhere).reshape(-1, 2, 2)]))
+        return distinct([c for c in examined if self._fits(c, evidence, prior)], mm)
 
     def _fits(self, c: Candidate, evidence: Evidence, prior: InsertionPrior) -> bool:
         """Tell whether a candidate may be the needle that the prior speaks of."""
@@ -193,10 +196,17 @@ def _is_among(ends: NDArray[np.float64], found: NDArray[np.float64], mm: float) 
     return bool(((across < FOUND_ACROSS_MM) & (along < FOUND_ALONG_MM)).any())
 
 
+def despeckled_as_set(grey: NDArray[np.float32], settings: DetectionSettings) -> NDArray[np.float32]:
+    """Despeckle the working grid; where the settings say not to, it is given back itself and not a copy of it."""
+    if settings.despeckle_method == "none" and not settings.despeckle_options:
+        return grey
+    return despeckle(grey, method=settings.despeckle_method, **settings.despeckle_options)
+
+
 def gather_evidence(frame: Frame, settings: DetectionSettings) -> Evidence:
     """Return the evidence of a picture on its own."""
     image = to_working_grid(frame, settings.working_mm_per_px)
-    despeckled = despeckle(image.grey, method=settings.despeckle_method, **settings.despeckle_options)
+    despeckled = despeckled_as_set(image.grey, settings)
     grid = to_evidence_grid(image, despeckled, settings.evidence)
     return gather(image, despeckled, grid, settings.evidence)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.search import pick_peaks, search_lines
+from usguide.detection._kernels.search import count_entered, pick_peaks, search_lines
 from usguide.detection.evidence import LineMaps, Mask
 from usguide.types import EntrySide, InsertionPrior
 
@@ -49,12 +50,15 @@ BESIDE_ANGLES, BESIDE_OFFSETS = 2, 3
 """What lies so near to a peak is the same line seen a little worse."""
 
 
+@lru_cache(maxsize=16)
 def travel_directions_rad(side: EntrySide, angle_deg: tuple[float, float], step_deg: float) -> F64:
     """Directions of travel from one side, ``left`` or ``right``: radians from the lateral axis towards depth."""
     low, high = angle_deg
     count = max(2, math.ceil((high - low) / step_deg) + 1)
     angles = np.linspace(low, high, count)
-    return np.radians(angles if side == "left" else 180.0 - angles)
+    angles = np.radians(angles if side == "left" else 180.0 - angles)
+    angles.setflags(write=False)
+    return angles
 
 
 def sides_of(prior: InsertionPrior) -> tuple[EntrySide, ...]:
@@ -64,13 +68,13 @@ def sides_of(prior: InsertionPrior) -> tuple[EntrySide, ...]:
 
 def entered_px(valid: Mask, side: EntrySide) -> F32:
     """Count the pixels of picture between the edge of entry and here, along each row: shape (h, w)."""
-    if side == "left":
-        return np.cumsum(valid, axis=1, dtype=np.float32)
-    return np.ascontiguousarray(np.cumsum(valid[:, ::-1], axis=1, dtype=np.float32)[:, ::-1])
+    out = np.empty(valid.shape, np.float32)
+    count_entered(valid, 1 if side == "left" else -1, out)
+    return out
 
 
 def find_segments(
-    maps: LineMaps, entered: F32, angles_rad: F64, settings: SearchSettings, mm_per_px: float
+    maps: LineMaps, entered: F32, angles_rad: F64, settings: SearchSettings, mm_per_px: float, stride_px: int = 1
 ) -> list[Segment]:
     """Return the best runs of evidence, best first, no two on the same line.
 
@@ -82,6 +86,8 @@ def find_segments(
     angles_rad : ndarray, shape (n,)
     settings : SearchSettings
     mm_per_px : float
+    stride_px : int
+        Evidence is summed over so many px along a line at a time.
     """
     h, w = entered.shape
     pad = max(h, w) + 4
@@ -105,6 +111,7 @@ def find_segments(
         settings.low,
         settings.high,
         settings.cost_per_mm,
+        stride_px,
         mm_per_px,
         score,
         front,

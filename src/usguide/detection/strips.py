@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from usguide.detection._kernels.examine import along
 from usguide.detection._kernels.strip import ACROSS, CHANNELS, strip_inputs
 from usguide.detection._kernels.strip_net import run_strip_net
-from usguide.detection.candidates import FEATURE_NAMES, Candidate
+from usguide.detection.candidates import ACTIVITY, FEATURE_NAMES, Candidate
 from usguide.detection.evidence import Evidence
 
 F32 = NDArray[np.float32]
@@ -31,7 +31,7 @@ FLOOR_MM2 = 0.04
 """No end is known better than to its square root."""
 NEAR_MM = 1.2
 """The end is the mean this close around the likeliest place: the mean of two far places is neither."""
-ACTIVITY, NEW_KNOWN = FEATURE_NAMES.index("activity"), FEATURE_NAMES.index("new_known")
+NEW_KNOWN = FEATURE_NAMES.index("new_known")
 TREES_SHARE = 0.3
 """In a picture on its own the trees' log-odds count so much: together they err less than either (tuning stills)."""
 RUN_SHARE, MOST_AGAINST = 0.1, 40.0

@@ -40,9 +40,12 @@ def normal_equations(
     h, w = image.shape
     normal[:], right[:] = 0, 0
     count, squares = 0, 0.0
-    row = np.empty(7)
     for i in range(2, h - 2):
         v = (i - 0.5 * h) / h
+        # Sums over a row, in which v is the same: a product of gradients, times u so many times.
+        xx0 = xx1 = xx2 = xy0 = xy1 = xy2 = yy0 = yy1 = yy2 = 0.0
+        x0 = x1 = y0 = y1 = one = 0.0
+        ax0 = ax1 = ay0 = ay1 = a0 = 0.0
         for j in range(2, w - 2):
             if use[i, j] == 0:
                 continue
@@ -70,14 +73,39 @@ def normal_equations(
             squares += min(away * away, 9 * scale * scale)
             weight = 1 / (1 + (away / scale) ** 2)
             u = (j - 0.5 * w) / w
-            row[0], row[1], row[2] = gx * u, gx * v, gx
-            row[3], row[4], row[5], row[6] = gy * u, gy * v, gy, 1.0
-            for k in range(7):
-                g = weight * row[k]
-                right[k] += g * away
-                for m in range(k, 7):
-                    normal[k, m] += g * row[m]
+            wx, wy = weight * gx, weight * gy
+            xx, xy, yy = wx * gx, wx * gy, wy * gy
+            xx0, xy0, yy0 = xx0 + xx, xy0 + xy, yy0 + yy
+            xx, xy, yy = xx * u, xy * u, yy * u
+            xx1, xy1, yy1 = xx1 + xx, xy1 + xy, yy1 + yy
+            xx2, xy2, yy2 = xx2 + xx * u, xy2 + xy * u, yy2 + yy * u
+            x0, x1, y0, y1 = x0 + wx, x1 + wx * u, y0 + wy, y1 + wy * u
+            one += weight
+            ax, ay = wx * away, wy * away
+            ax0, ax1, ay0, ay1 = ax0 + ax, ax1 + ax * u, ay0 + ay, ay1 + ay * u
+            a0 += weight * away
+        _add_block(normal, 0, 0, xx0, xx1, xx2, v)
+        _add_block(normal, 0, 3, xy0, xy1, xy2, v)
+        _add_block(normal, 3, 3, yy0, yy1, yy2, v)
+        for first, g0, g1, h0, h1 in ((0, x0, x1, ax0, ax1), (3, y0, y1, ay0, ay1)):
+            normal[first, 6] += g1
+            normal[first + 1, 6] += g0 * v
+            normal[first + 2, 6] += g0
+            right[first] += h1
+            right[first + 1] += h0 * v
+            right[first + 2] += h0
+        normal[6, 6] += one
+        right[6] += a0
     for k in range(7):
         for m in range(k):
             normal[k, m] = normal[m, k]
     return count, squares
+
+
+@kernel
+def _add_block(normal: F64, i: int, j: int, zeroth: float, first: float, second: float, v: float) -> None:
+    """Add a row's products of (u, v, 1) with itself, given the sums over it with u taken no, one and two times."""
+    products = ((second, first * v, first), (first * v, zeroth * v * v, zeroth * v), (first, zeroth * v, zeroth))
+    for k in range(3):
+        for m in range(3):
+            normal[i + k, j + m] += products[k][m]

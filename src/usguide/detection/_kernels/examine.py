@@ -101,8 +101,7 @@ def examine(
         steps = min(int(length) + 1, most)
         # Once the line has been laid, its centre is sought close to it alone.
         half = HALF_STRIP if look_again == 0 else NEAR_STRIP
-        straighten(look, look_known, look_energy, look_floor2, x0, y0, angle, bend, steps, half, a, seen_a)
-        straighten(new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, half, b, seen_b)
+        straighten(look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, half, a, seen_a, b, seen_b)  # fmt: skip  # noqa: E501
         centre[:] = 0
         if look_again == 0:
             fit_centre(a, b, steps, FIRST_REACH_PX, 1e9, centre)
@@ -117,8 +116,7 @@ def examine(
         # The strip starts before the entry, on the same parabola.
         bx, by, at_start = along(x0, y0, angle, bend, -float(before))
         n = min(before + steps + int(BEYOND_MM / mm), most)
-        straighten(look, look_known, look_energy, look_floor2, bx, by, at_start, bend, n, 0, a, seen_a)
-        straighten(new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, 0, b, seen_b)
+        straighten(look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, 0, a, seen_a, b, seen_b)  # fmt: skip  # noqa: E501
         for t in range(n):
             on_line[t], new_line[t] = a[t, HALF_STRIP], b[t, HALF_STRIP]
         least = before + int(min(0.35 * length, 5 / mm))
@@ -258,3 +256,26 @@ def _usual_direction(energy: F32, x: float, y: float, direction: float, away_px:
             a = math.pi * k / 8
             everywhere += mean_square(energy, p, q, math.cos(a), math.sin(a)) / 8
     return math.log(max(mine, 1e-2) / max(everywhere, 1e-2))
+
+
+@kernel
+def examine_all(
+    valid: NDArray[np.bool_],
+    look: F32,
+    look_known: F32,
+    look_energy: F32,
+    look_floor2: float,
+    new: F32,
+    new_known: F32,
+    new_energy: F32,
+    new_floor2: float,
+    ends: F64,
+    mm: float,
+    features: F64,
+    curve: F64,
+    sums: F64,
+    good: NDArray[np.bool_],
+) -> None:
+    """Examine segments (see `examine`), one in each row of `ends`, `features`, `curve`, `sums` and `good`."""
+    for k in range(ends.shape[0]):
+        good[k] = examine(valid, look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, ends[k], mm, features[k], curve[k], sums[k])  # fmt: skip  # noqa: E501

@@ -19,33 +19,21 @@ ACROSS_PX = 0.5
 
 
 @kernel
-def bilinear(image: F32, x: float, y: float) -> float:
-    """Interpolate; 0 outside."""
-    h, w = image.shape
-    if not (x >= 0 and y >= 0 and x <= w - 1 and y <= h - 1):
-        return 0.0
-    j, i = min(int(x), w - 2), min(int(y), h - 2)
-    fx, fy = x - j, y - i
+def between(image: F32, i: int, j: int, fx: float, fy: float) -> float:
+    """Interpolate between px i, j and i + 1, j + 1."""
     top = image[i, j] * (1 - fx) + image[i, j + 1] * fx
     bottom = image[i + 1, j] * (1 - fx) + image[i + 1, j + 1] * fx
     return top * (1 - fy) + bottom * fy
 
 
 @kernel
-def response_at(hessian: F32, x: float, y: float, c2: float, s2: float, sc2: float) -> float:
-    """Interpolate the response to a line of one direction, given by its squares and twice their product; 0 outside."""
-    h, w = hessian.shape[1:]
-    if not (x >= 0 and y >= 0 and x <= w - 1 and y <= h - 1):
-        return 0.0
-    j, i = min(int(x), w - 2), min(int(y), h - 2)
-    fx, fy = x - j, y - i
+def response_between(hessian: F32, i: int, j: int, fx: float, fy: float, c2: float, s2: float, sc2: float) -> float:
+    """Interpolate the response between px i, j and i + 1, j + 1."""
     a, b, c, d = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
-    xx, xy, yy = hessian[0], hessian[1], hessian[2]
-    return (
-        sc2 * (a * xy[i, j] + b * xy[i, j + 1] + c * xy[i + 1, j] + d * xy[i + 1, j + 1])
-        - s2 * (a * xx[i, j] + b * xx[i, j + 1] + c * xx[i + 1, j] + d * xx[i + 1, j + 1])
-        - c2 * (a * yy[i, j] + b * yy[i, j + 1] + c * yy[i + 1, j] + d * yy[i + 1, j + 1])
-    )
+    xx = a * hessian[0, i, j] + b * hessian[0, i, j + 1] + c * hessian[0, i + 1, j] + d * hessian[0, i + 1, j + 1]
+    xy = a * hessian[1, i, j] + b * hessian[1, i, j + 1] + c * hessian[1, i + 1, j] + d * hessian[1, i + 1, j + 1]
+    yy = a * hessian[2, i, j] + b * hessian[2, i, j + 1] + c * hessian[2, i + 1, j] + d * hessian[2, i + 1, j + 1]
+    return sc2 * xy - s2 * xx - c2 * yy
 
 
 @kernel
@@ -64,10 +52,14 @@ def inverse_scale_at(energy: F32, floor2: float, x: float, y: float, cosine: flo
 
 @kernel
 def straighten(
-    hessian: F32,
-    known: F32,
-    energy: F32,
-    floor2: float,
+    look: F32,
+    look_known: F32,
+    look_energy: F32,
+    look_floor2: float,
+    new: F32,
+    new_known: F32,
+    new_energy: F32,
+    new_floor2: float,
     x0: float,
     y0: float,
     angle: float,
@@ -76,46 +68,66 @@ def straighten(
     half: int,
     out: F32,
     seen: F32,
+    new_out: F32,
+    new_seen: F32,
 ) -> None:
-    """Sample the response to lines along a curve, in units of its surroundings.
+    """Sample two responses to lines along a curve, each in units of its surroundings.
 
     Parameters
     ----------
-    hessian, known, energy, floor2
-        As in `search_lines`.
+    look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2
+        Appearance and novelty; see `search_lines`.
     x0, y0, angle, bend : float
         The curve: from (x0, y0) along `angle` (radians), ``bend t^2`` px off that tangent after t px.
     count : int
         Steps of 1 px.
     half : int
         Samples to either side; what lies beyond them in `out` is left.
-    out : float32 (count or more, 17)
+    out, new_out : float32 (count or more, 17)
         Along the curve, and across it towards its normal ``(-sin, cos)``.
-    seen : float32 (count or more,)
+    seen, new_seen : float32 (count or more,)
         1 where the curve itself has evidence.
     """
-    h, w = known.shape
+    h, w = look_known.shape
     c, s = math.cos(angle), math.sin(angle)
-    near = far = 0.0
+    near = far = new_near = new_far = 0.0
     for t in range(count):
         if t % BLOCK_PX == 0:
-            near = far if t > 0 else scale_on(energy, floor2, x0, y0, c, s, bend, t)
-            far = scale_on(energy, floor2, x0, y0, c, s, bend, t + BLOCK_PX)
-        scale = near + (far - near) * (t % BLOCK_PX) / BLOCK_PX
+            near = far if t > 0 else scale_on(look_energy, look_floor2, x0, y0, c, s, bend, t)
+            far = scale_on(look_energy, look_floor2, x0, y0, c, s, bend, t + BLOCK_PX)
+            new_near = new_far if t > 0 else scale_on(new_energy, new_floor2, x0, y0, c, s, bend, t)
+            new_far = scale_on(new_energy, new_floor2, x0, y0, c, s, bend, t + BLOCK_PX)
+        share = (t % BLOCK_PX) / BLOCK_PX
+        scale, new_scale = near + (far - near) * share, new_near + (new_far - new_near) * share
         off, slope = bend * t * t, 2 * bend * t
         r = 1 / math.sqrt(1 + slope * slope)
         cosine, sine = (c - s * slope) * r, (s + c * slope) * r
         x, y = x0 + c * t - s * off, y0 + s * t + c * off
         j, i = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
         inside = i >= 0 and j >= 0 and i < h and j < w
-        seen[t] = known[i, j] if inside else 0
-        if seen[t] == 0:
+        seen[t] = look_known[i, j] if inside else 0
+        new_seen[t] = new_known[i, j] if inside else 0
+        shows, is_new = seen[t] != 0, new_seen[t] != 0
+        if not shows:
             out[t, :] = 0
+        if not is_new:
+            new_out[t, :] = 0
+        if not (shows or is_new):
             continue
         c2, s2, sc2 = cosine * cosine, sine * sine, 2 * sine * cosine
         for k in range(-half, half + 1):
             px, py = x - s * ACROSS_PX * k, y + c * ACROSS_PX * k
-            out[t, k + HALF_STRIP] = response_at(hessian, px, py, c2, s2, sc2) * scale
+            value = new_value = 0.0
+            if px >= 0 and py >= 0 and px <= w - 1 and py <= h - 1:
+                q, p = min(int(px), w - 2), min(int(py), h - 2)
+                if shows:
+                    value = response_between(look, p, q, px - q, py - p, c2, s2, sc2) * scale
+                if is_new:
+                    new_value = response_between(new, p, q, px - q, py - p, c2, s2, sc2) * new_scale
+            if shows:
+                out[t, k + HALF_STRIP] = value
+            if is_new:
+                new_out[t, k + HALF_STRIP] = new_value
 
 
 @kernel
@@ -127,6 +139,19 @@ def scale_on(
     r = 1 / math.sqrt(1 + slope * slope)
     x, y = x0 + cosine * t - sine * off, y0 + sine * t + cosine * off
     return inverse_scale_at(energy, floor2, x, y, (cosine - sine * slope) * r, (sine + cosine * slope) * r)
+
+
+@kernel
+def _solve(normal: F64, right: F64, out: F64) -> None:
+    """Solve three equations whose matrix is symmetric and positive; a general solver takes ten times as long to start."""
+    a, b, c = normal[0, 0], normal[0, 1], normal[0, 2]
+    u, v = b / a, c / a
+    d, e, f = normal[1, 1] - u * b, normal[1, 2] - u * c, normal[2, 2] - v * c
+    y, z = right[1] - u * right[0], right[2] - v * right[0]
+    w = e / d
+    out[2] = (z - w * y) / (f - w * e)
+    out[1] = (y - e * out[2]) / d
+    out[0] = (right[0] - b * out[1] - c * out[2]) / a
 
 
 @kernel
@@ -186,7 +211,7 @@ def fit_centre(first: F32, second: F32, n: int, reach_px: float, ridge: float, c
         normal[0, 0] += 1e-6
         normal[1, 1] += 1e-6
         normal[2, 2] += ridge
-        curve[:] = np.linalg.solve(normal, right)
+        _solve(normal, right, curve)
     away = total = 0.0
     for t in range(n):
         s = t * per

@@ -116,8 +116,13 @@ def _coarse_scale(energy: F32, floor2: np.float32, cosine: np.float32, sine: np.
 
 
 @kernel
-def _inverse_scale(energy: F32, known: F32, floor2: float, cosine: float, sine: float, coarse: F32, out: F32) -> None:
-    """One over the root mean square response of the surroundings, interpolated between blocks; 0 where not known."""
+def _inverse_scale(
+    energy: F32, known: F32, floor2: float, cosine: float, sine: float, first: int, stride: int, coarse: F32, out: F32
+) -> None:
+    """One over the root mean square response of the surroundings, interpolated between blocks; 0 where not known.
+
+    Of the rows that are looked at: every `stride`, from `first` on.
+    """
     _coarse_scale(energy, np.float32(floor2), np.float32(cosine), np.float32(sine), coarse)
     hq, wq = coarse.shape
     h, w = known.shape
@@ -125,7 +130,7 @@ def _inverse_scale(energy: F32, known: F32, floor2: float, cosine: float, sine: 
     row = np.empty(wq + 1, np.float32)
     # A block's middle lies between two pixels; half a block before the first middle and after the last is level.
     wide = np.empty(BLOCK_PX * (wq + 1), np.float32)
-    for i in range(h):
+    for i in range(first, h, stride):
         y = min(max((np.float32(i) - np.float32(0.5 * BLOCK_PX - 0.5)) * share, np.float32(0)), np.float32(hq - 1))
         p = min(int(y), max(hq - 2, 0))
         fy = y - np.float32(p)
@@ -237,6 +242,7 @@ def search_lines(
     low: float,
     high: float,
     cost_per_mm: float,
+    stride: int,
     mm: float,
     score: F32,
     front: F32,
@@ -265,6 +271,8 @@ def search_lines(
         Evidence of a pixel: response over its scale, less `offset`, clipped to low..high; a mm counts so much.
     cost_per_mm : float
         Price of a start inside the picture.
+    stride : int
+        Evidence is summed over so many px along a line at a time: a smooth picture tells little more at each.
     mm : float
         Per px.
     score, front, start : float32 (n, m)
@@ -288,15 +296,17 @@ def search_lines(
         total[:], begun[:] = -1e9, 0
         best[:], best_front[:], best_start[:] = 0, 0, 0
         slope = s / c if flat else c / s
-        if flat:
-            _inverse_scale(energy_t, known_t, floor2, c, s, coarse_t, inverse_t)
-        else:
-            _inverse_scale(energy, known, floor2, c, s, coarse, inverse)
         columns, rows = (w, h) if flat else (h, w)
-        step = np.float32(mm * math.sqrt(1 + slope * slope))
-        price = np.float32(cost_per_mm * mm / max(abs(c), 1e-3))
         backwards = (c if flat else s) < 0
-        for q in range(columns):
+        # From the edge that the line comes in by, so that a mirrored picture is looked at in the same places.
+        edge = (columns - 1) % stride if backwards else 0
+        if flat:
+            _inverse_scale(energy_t, known_t, floor2, c, s, edge, stride, coarse_t, inverse_t)
+        else:
+            _inverse_scale(energy, known, floor2, c, s, edge, stride, coarse, inverse)
+        step = np.float32(stride * mm * math.sqrt(1 + slope * slope))
+        price = np.float32(cost_per_mm * mm / max(abs(c), 1e-3))
+        for q in range(0, columns, stride):
             column = columns - 1 - q if backwards else q
             at = slope * column
             whole = int(math.floor(at))
@@ -312,6 +322,18 @@ def search_lines(
             else:
                 _evidence_row(hessian[0], hessian[1], hessian[2], inverse, column, row, n, f, cc, ss, sc2, steps, off32, low32, high32, step, evidence)  # fmt: skip  # noqa: E501
                 _running_sums(evidence, entered, column, row, total, begun, best, best_front, best_start, first, n, here, price)  # fmt: skip  # noqa: E501
+
+
+@kernel
+def count_entered(valid: NDArray[np.bool_], step: int, out: F32) -> None:
+    """Count along each row how much of it is `valid`: from the left with a step of 1, from the right with -1."""
+    h, w = valid.shape
+    for i in range(h):
+        count = np.float32(0)
+        for k in range(w):
+            j = k if step > 0 else w - 1 - k
+            count += np.float32(valid[i, j])
+            out[i, j] = count
 
 
 @kernel

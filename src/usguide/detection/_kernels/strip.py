@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide._jit import kernel
-from usguide.detection._kernels.profile import bilinear, response_at, scale_on
+from usguide.detection._kernels.profile import between, response_between, scale_on
 from usguide.detection._kernels.search import BLOCK_PX
 
 F32 = NDArray[np.float32]
@@ -39,23 +39,32 @@ WAY_PX = 33.0
 
 
 @kernel
-def _line_response(
-    hessian: F32,
+def _line_responses(
+    look: F32,
+    new: F32,
     x: float,
     y: float,
     c: float,
     s: float,
-    scale: float,
+    look_scale: float,
+    new_scale: float,
     across_x: float,
     across_y: float,
     t: int,
-    first: int,
     out: F32,
 ) -> None:
+    h, w = look.shape[1:]
     c2, s2, sc2 = c * c, s * s, 2 * s * c
     for k in range(-HALF_LINE, HALF_LINE + 1):
-        value = response_at(hessian, x + across_x * k, y + across_y * k, c2, s2, sc2) * scale
-        out[first + k + HALF_LINE, t] = min(max(value, -2.0), MOST)
+        px, py = x + across_x * k, y + across_y * k
+        value = new_value = 0.0
+        if px >= 0 and py >= 0 and px <= w - 1 and py <= h - 1:
+            j, i = min(int(px), w - 2), min(int(py), h - 2)
+            value = response_between(look, i, j, px - j, py - i, c2, s2, sc2) * look_scale
+            if new_scale > 0:
+                new_value = response_between(new, i, j, px - j, py - i, c2, s2, sc2) * new_scale
+        out[LOOK_AT + k + HALF_LINE, t] = min(max(value, -2.0), MOST)
+        out[NEW_AT + k + HALF_LINE, t] = min(max(new_value, -2.0), MOST)
 
 
 @kernel
@@ -128,35 +137,37 @@ def strip_inputs(
             out[: FAR_CHANGE_AT + FAR, t] = 0
             continue
         ax, ay = -s * side, c * side
-        _line_response(look, x, y, c, s, look_near + (look_far - look_near) * share, ax, ay, t, LOOK_AT, out)
-        if is_new:
-            _line_response(new, x, y, c, s, new_near + (new_far - new_near) * share, ax, ay, t, NEW_AT, out)
-        else:
-            out[NEW_AT : NEW_AT + LINE, t] = 0
+        new_scale = new_near + (new_far - new_near) * share if is_new else 0.0
+        _line_responses(look, new, x, y, c, s, look_near + (look_far - look_near) * share, new_scale, ax, ay, t, out)
         for k in range(-HALF_BAND, HALF_BAND + 1):
             px, py = min(max(x + ax * k, 0.0), w - 1.0), min(max(y + ay * k, 0.0), h - 1.0)
-            value = bilinear(grey, px, py)
+            j, i = min(int(px), w - 2), min(int(py), h - 2)
+            value = between(grey, i, j, px - j, py - i)
             total += value
             square += value * value
             out[GREY_AT + HALF_BAND + k, t] = value
-            out[CHANGE_AT + HALF_BAND + k, t] = bilinear(change, px, py) / LEVELS if is_new else 0.0
+            out[CHANGE_AT + HALF_BAND + k, t] = between(change, i, j, px - j, py - i) / LEVELS if is_new else 0.0
         count += BAND
         for k in range(FAR):
             py = min(max(y + FAR_MM[k] / mm, 0.0), h - 1.0)
             px = min(max(x, 0.0), w - 1.0)
-            out[FAR_GREY_AT + k, t] = bilinear(wide_grey, px, py)
-            out[FAR_CHANGE_AT + k, t] = bilinear(wide_change, px, py) / LEVELS if is_new else 0.0
+            j, i = min(int(px), w - 2), min(int(py), h - 2)
+            out[FAR_GREY_AT + k, t] = between(wide_grey, i, j, px - j, py - i)
+            out[FAR_CHANGE_AT + k, t] = between(wide_change, i, j, px - j, py - i) / LEVELS if is_new else 0.0
     if count == 0:
         return
     mean = total / count
     per = 1 / (math.sqrt(max(0.0, square / count - mean * mean)) + EVEN)
-    for t in range(n):
-        if out[LOOK_SEEN, t] == 0:
-            continue
-        for k in range(GREY_AT, GREY_AT + BAND):
-            out[k, t] = min(max((out[k, t] - mean) * per, -MOST), MOST)
-        for k in range(CHANGE_AT, CHANGE_AT + BAND):
-            out[k, t] = min(max(out[k, t], -MOST), MOST)
-        for k in range(FAR):
-            out[FAR_GREY_AT + k, t] = min(max((out[FAR_GREY_AT + k, t] - mean) * per, -MOST), MOST)
-            out[FAR_CHANGE_AT + k, t] = min(max(out[FAR_CHANGE_AT + k, t], -MOST), MOST)
+    _levelled(out, GREY_AT, BAND, mean, per)
+    _levelled(out, CHANGE_AT, BAND, 0.0, 1.0)
+    _levelled(out, FAR_GREY_AT, FAR, mean, per)
+    _levelled(out, FAR_CHANGE_AT, FAR, 0.0, 1.0)
+
+
+@kernel
+def _levelled(out: F32, first: int, count: int, mean: float, per: float) -> None:
+    """Take a mean off some channels, scale and limit them, where anything is seen."""
+    for k in range(first, first + count):
+        for t in range(out.shape[1]):
+            if out[LOOK_SEEN, t] != 0:
+                out[k, t] = min(max((out[k, t] - mean) * per, -MOST), MOST)

@@ -15,27 +15,41 @@ HIDDEN_END = -1e4
 
 
 @kernel
-def _add_four(
-    x: F32, y: F32, z: F32, v: F32, a: np.float32, b: np.float32, c: np.float32, d: np.float32, out: F32
-) -> None:
-    for t in range(U(out.size)):
-        out[t] += a * x[t] + b * y[t] + c * z[t] + d * v[t]
+def _mixed(x: F32, first: int, weights: F32, n: int, out: F32) -> None:
+    """Add the weighted rows of `x`, from column `first` on, to `out`."""
+    at = U(first)
+    for k in range(weights.size):
+        w, row = weights[k], U(k)
+        for t in range(U(n)):
+            out[t] += w * x[row, at + t]
 
 
 @kernel
-def _mixed(x: F32, first: int, weights: F32, n: int, out: F32) -> None:
-    """Add the weighted rows of `x`, from column `first` on, to `out`."""
-    last = first + n
-    whole = weights.size // 4 * 4
-    for k in range(0, whole, 4):
-        _add_four(
-            x[k, first:last], x[k + 1, first:last], x[k + 2, first:last], x[k + 3, first:last],
-            weights[k], weights[k + 1], weights[k + 2], weights[k + 3], out,
-        )  # fmt: skip
-    for k in range(whole, weights.size):
-        w, row = weights[k], x[k, first:last]
-        for t in range(U(n)):
-            out[t] += w * row[t]
+def _mixed_by_two(x: F32, first: int, weights: F32, n: int, out: F32) -> None:
+    """Add rows of `x`, from column `first` on, to the rows of `out`, weighted by ``weights[row of out, row of x]``.
+
+    Two rows of `out` and four of `x` at a time, so that little is loaded for each product. `out` has an even number.
+    """
+    at = U(first)
+    rows, sources = weights.shape
+    whole = sources // 4 * 4
+    for o in range(0, rows, 2):
+        p, q = U(o), U(o + 1)
+        for k in range(0, whole, 4):
+            i, j, r, s = U(k), U(k + 1), U(k + 2), U(k + 3)
+            a, b, c, d = weights[p, i], weights[p, j], weights[p, r], weights[p, s]
+            e, f, g, h = weights[q, i], weights[q, j], weights[q, r], weights[q, s]
+            for t in range(U(n)):
+                u = at + t
+                x0, x1, x2, x3 = x[i, u], x[j, u], x[r, u], x[s, u]
+                out[p, t] += a * x0 + b * x1 + c * x2 + d * x3
+                out[q, t] += e * x0 + f * x1 + g * x2 + h * x3
+        for k in range(whole, sources):
+            i = U(k)
+            a, e = weights[p, i], weights[q, i]
+            for t in range(U(n)):
+                out[p, t] += a * x[i, at + t]
+                out[q, t] += e * x[i, at + t]
 
 
 @kernel
@@ -72,19 +86,16 @@ def run_strip_net(
     h, deep = np.zeros((units, n + 2 * margin), np.float32), np.empty((units, n), np.float32)
     zero = np.float32(0)
     for o in range(units):
-        row = deep[o]
-        row[:] = first_bias[o]
-        _mixed(inputs, 0, first[o], n, row)
+        deep[o] = first_bias[o]
+    _mixed_by_two(inputs, 0, first, n, deep)
+    for o in range(units):
         for t in range(n):
-            h[o, margin + t] = max(row[t], zero) * seen[t]
+            h[o, margin + t] = max(deep[o, t], zero) * seen[t]
     for k in range(dilations.size):
-        d = dilations[k]
         for o in range(units):
-            row = deep[o]
-            row[:] = deeper_bias[k, o]
-            _mixed(h, margin - d, deeper[k, 0, o], n, row)
-            _mixed(h, margin, deeper[k, 1, o], n, row)
-            _mixed(h, margin + d, deeper[k, 2, o], n, row)
+            deep[o] = deeper_bias[k, o]
+        for tap in range(3):
+            _mixed_by_two(h, margin + (tap - 1) * dilations[k], deeper[k, tap], n, deep)
         for o in range(units):
             for t in range(n):
                 h[o, margin + t] = (h[o, margin + t] + max(deep[o, t], zero)) * seen[t]
