@@ -200,8 +200,8 @@ def test_a_line_is_found_with_its_ends(name, side):
     angles = travel_directions_rad(side, (-30.0, 80.0), 2.0)
     found = find_segments(maps, entered_px(maps.known > 0, side), angles, SETTINGS, MM)
     best = found[0]
-    assert math.dist(best.start, start) < 4
-    assert math.dist(best.end, end) < 4
+    assert math.dist(best.ends_px[0], start) < 4
+    assert math.dist(best.ends_px[1], end) < 4
     true = math.atan2(end[1] - start[1], end[0] - start[0])
     assert abs(math.degrees(math.remainder(best.angle_rad - true, 2 * math.pi))) < 2.5
     # No two are the same line.
@@ -215,7 +215,7 @@ def test_two_lines_are_two_segments_best_first():
     found = find_segments(maps, entered_px(maps.known > 0, "left"), angles, SETTINGS, MM)
     assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
     for end in ((80, 20), (60, 30)):
-        assert min(math.dist(s.end, end) for s in found[:2]) < 4
+        assert min(math.dist(s.ends_px[1], end) for s in found[:2]) < 4
 
 
 def mirrored(maps):
@@ -263,8 +263,8 @@ def test_the_mirror_image_gives_mirrored_segments(name, stride):
     last = maps.known.shape[1] - 1
     # Other lines of the grid lie best on it, by up to half a pixel.
     assert left.score == pytest.approx(right.score, rel=0.15)
-    assert math.dist(right.end, (last - left.end[0], left.end[1])) < 2 + stride
-    assert math.dist(right.start, (last - left.start[0], left.start[1])) < 2 + stride
+    assert math.dist(right.ends_px[1], (last - left.ends_px[1][0], left.ends_px[1][1])) < 2 + stride
+    assert math.dist(right.ends_px[0], (last - left.ends_px[0][0], left.ends_px[0][1])) < 2 + stride
     assert abs(math.pi - right.angle_rad - left.angle_rad) < math.radians(2.5)
 
 

@@ -51,6 +51,16 @@ def test_a_marked_injection_is_noticed_sooner():
     assert first_alarm([2.0] * 100, marked=True)[0] < first_alarm([2.0] * 100)[0]
 
 
+def test_what_may_not_begin_adds_up_only_once_it_has_begun():
+    test = OnsetTest(SETTINGS)
+    for k in range(100):
+        assert test.look(blob(6.0), 0.05 * k, 0.05, marked=False, may_begin=False) is None
+    assert test.sum == 0
+    assert test.look(blob(6.0), 5.0, 0.05, marked=False) is None
+    later = [test.look(blob(6.0), 5.0 + 0.05 * k, 0.05, marked=False, may_begin=False) for k in range(1, 5)]
+    assert next(at for at in later if at is not None) == pytest.approx(5.0)
+
+
 def test_a_gap_in_the_stream_counts_as_one_frame():
     test = OnsetTest(SETTINGS)
     assert test.look(blob(6.0), 10.0, 9.0, marked=False) is None

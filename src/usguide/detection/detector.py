@@ -132,14 +132,13 @@ class LineDetector:
         stride = 1 if evidence.new is None else self.settings.stream_stride_px
         if not evidence.search_widely:
             look = replace(look, count=min(look.count, self.settings.tracked_count))
-        rough: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+        rough: list[NDArray[np.float64]] = []
         for side in sides_of(prior):
             angles = travel_directions_rad(side, (low, high), self.settings.angle_step_deg)
             entered = entered_px(evidence.valid, side)
             for maps, settings in ((evidence.new, self.settings.new), (evidence.look, look)):
                 if maps is not None and (evidence.search_look or maps is not evidence.look):
-                    segments = find_segments(maps, entered, angles, settings, mm, stride)
-                    rough += [(s.start, s.end) for s in segments]
+                    rough += [s.ends_px for s in find_segments(maps, entered, angles, settings, mm, stride)]
         found = np.array(rough).reshape(-1, 2, 2)
         ends = [np.asarray(evidence.geometry.to_px([s.entry_mm, s.distal_mm])) for s in expected]
         elsewhere = [e for e in ends if not _is_among(e, found, mm)]

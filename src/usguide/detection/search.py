@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.search import count_entered, pick_peaks, search_lines
+from usguide.detection._kernels.search import count_entered, pick_lines, search_lines
 from usguide.detection.evidence import LineMaps, Mask
 from usguide.types import EntrySide, InsertionPrior
 
@@ -35,14 +35,13 @@ class SearchSettings:
     """Segments to return."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Segment:
-    """A rough segment on the evidence grid, px, in the direction of travel."""
+class Segment(NamedTuple):
+    """A rough segment on the evidence grid."""
 
     score: float
     angle_rad: float
-    start: F64
-    end: F64
+    ends_px: F64
+    """Shape (2, 2): x, y of where it starts and where it ends, in the direction of travel."""
 
 
 SAME_ANGLE_RAD, SAME_ACROSS_MM = math.radians(8), 1.0
@@ -118,43 +117,14 @@ def find_segments(
         start,
         pad,
     )
-    at_angle, at_offset = np.empty((2, 4 * settings.count), np.int64)
-    picked = pick_peaks(score.copy(), settings.least, BESIDE_ANGLES, BESIDE_OFFSETS, at_angle, at_offset)
-    found: list[_Line] = []
-    for k, i in zip(at_angle[:picked].tolist(), at_offset[:picked].tolist(), strict=True):
-        if len(found) == settings.count:
-            break
-        line = _line(float(score[k, i]), float(angles_rad[k]), i - pad, float(start[k, i]), float(front[k, i]))
-        if not any(_same_line(line, other, mm_per_px) for other in found):
-            found.append(line)
-    return [Segment(n.score, n.angle_rad, np.array((n.x0, n.y0)), np.array((n.x1, n.y1))) for n in found]
-
-
-class _Line(NamedTuple):
-    """A segment in plain numbers: many are compared."""
-
-    score: float
-    angle_rad: float
-    x0: float
-    y0: float
-    x1: float
-    y1: float
+    lines = np.empty((settings.count, 6))
+    same = (SAME_ANGLE_RAD, SAME_ACROSS_MM / mm_per_px)
+    count = pick_lines(
+        score, front, start, angles_rad, pad, settings.least, BESIDE_ANGLES, BESIDE_OFFSETS, *same, lines
+    )
+    ends = lines[:count, 2:].reshape(-1, 2, 2)
+    return [Segment(value, angle, e) for (value, angle), e in zip(lines[:count, :2].tolist(), ends, strict=True)]
 
 
 def _transposed(planes: F32) -> F32:
     return np.ascontiguousarray(planes.transpose(0, 2, 1))
-
-
-def _line(score: float, angle: float, offset: int, start: float, front: float) -> _Line:
-    c, s = math.cos(angle), math.sin(angle)
-    if abs(s) <= abs(c):
-        return _Line(score, angle, start, offset + s / c * start, front, offset + s / c * front)
-    return _Line(score, angle, offset + c / s * start, start, offset + c / s * front, front)
-
-
-def _same_line(a: _Line, b: _Line, mm_per_px: float) -> bool:
-    if abs(math.remainder(a.angle_rad - b.angle_rad, 2 * math.pi)) >= SAME_ANGLE_RAD:
-        return False
-    x, y = 0.5 * (a.x0 + a.x1) - b.x0, 0.5 * (a.y0 + a.y1) - b.y0
-    across = y * math.cos(b.angle_rad) - x * math.sin(b.angle_rad)
-    return abs(across) * mm_per_px < SAME_ACROSS_MM

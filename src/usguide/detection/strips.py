@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import along
 from usguide.detection._kernels.strip import ACROSS, CHANNELS, strip_inputs
-from usguide.detection._kernels.strip_net import run_strip_net
+from usguide.detection._kernels.strip_net import end_of, run_strip_net
 from usguide.detection.candidates import ACTIVITY, FEATURE_NAMES, Candidate
 from usguide.detection.evidence import Evidence
 
@@ -153,27 +153,25 @@ def read_candidates(
     if not candidates:
         return []
     reader = StripReader(evidence)
-    trees, run = (0.0, 0.0) if evidence.new is not None else (TREES_SHARE, RUN_SHARE)
+    alone = evidence.new is None
+    trees = TREES_SHARE if alone else 0.0
     likely = []
     for c in candidates:
         odds, ends = net.read(reader.read(c), scalars_of(c.features, c.log_odds))
         c.log_odds = (1 - trees) * odds + trees * c.log_odds
         if c.log_odds < least_log_odds:
             continue
-        c.sums = ends + run * np.maximum(c.sums - c.sums[c.least :].max(), -MOST_AGAINST)
+        if alone:
+            ends += RUN_SHARE * np.maximum(c.sums - c.sums[c.least :].max(), -MOST_AGAINST)
+        c.sums = ends
         _place_end(c, evidence.mm_per_px)
         likely.append(c)
     return likely
 
 
 def _place_end(c: Candidate, mm_per_px: float) -> None:
-    chance = np.exp(c.sums[c.least :] - c.sums[c.least :].max())
-    places = np.arange(c.least, len(c.sums))
-    peak, near = int(np.argmax(chance)), int(NEAR_MM / mm_per_px)
-    part = slice(max(0, peak - near), peak + near + 1)
-    end = float(chance[part] @ places[part]) / float(chance[part].sum())
+    end, square_px = end_of(c.sums, c.least, int(NEAR_MM / mm_per_px))
     x, y, _ = along(*c.strip, c.bend, end)
     c.end = np.array([x, y])
     c.chord_rad = math.atan2(*(c.end - c.entry)[::-1])
-    spread = float(chance @ (places - end) ** 2) / float(chance.sum())
-    c.end_variance_mm2 = spread * mm_per_px**2 + FLOOR_MM2
+    c.end_variance_mm2 = square_px * mm_per_px**2 + FLOOR_MM2

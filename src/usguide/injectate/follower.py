@@ -324,11 +324,12 @@ class FluidFollower:
         s, mm = self.settings, here.geometry.axial_mm_per_px
         side = 2 * round(s.onset.gap_mm / mm) + 1
         known = dilated(self._labels[window], side)
-        near = sites.near(evidence.shape, mm, (window[1].start, window[0].start))
-        blob = blob_at(evidence, near, known, mm, s.onset)
+        origin = window[1].start, window[0].start
+        blob = blob_at(evidence, sites.near(evidence.shape, mm, origin), known, mm, s.onset)
         test = None if not self.comparable else blob
         misfit = here.novelty.misfit if here.novelty is not None else 0.0
-        onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked, misfit=misfit)
+        begins = test is not None and sites.may_begin(test.mask, mm, origin)
+        onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked, may_begin=begins, misfit=misfit)
         if onset_s is None or blob is None:
             return None if blob is None else blob.mask
         r = s.regions

@@ -128,12 +128,14 @@ def taper_mm(widths_mm: F64) -> float:
     widths_mm : ndarray, shape (TAPER_SLABS,)
         Of slabs from the end inwards.
     """
-    at = (np.arange(len(widths_mm)) + 0.5) * TAPER_SLAB_MM
-    middle = at - at.mean()
-    slope = float(middle @ widths_mm / (middle @ middle))
-    end = float(widths_mm.mean()) - slope * float(at.mean())
-    half = len(widths_mm) // 2
-    first, second = widths_mm[half] - widths_mm[0], widths_mm[-1] - widths_mm[-1 - half]
+    widths = widths_mm.tolist()
+    count, mean = len(widths), math.fsum(widths) / len(widths)
+    # Slabs from the middle one: a line through the widths.
+    off = [k - 0.5 * (count - 1) for k in range(count)]
+    slope = math.fsum(d * w for d, w in zip(off, widths, strict=True)) / math.fsum(d * d for d in off) / TAPER_SLAB_MM
+    end = mean - slope * 0.5 * count * TAPER_SLAB_MM
+    half = count // 2
+    first, second = widths[half] - widths[0], widths[-1] - widths[-1 - half]
     if slope <= 0 or not 0 < end < TAPER_FROM_MM or second < TAPER_EVEN * first:
         return 0.0
     return min(end / slope, TAPER_MOST_MM)

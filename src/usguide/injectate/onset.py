@@ -21,7 +21,7 @@ HINT_SHARE, HINT_S = 0.5, 0.15
 class OnsetSettings:
     """When a dark blob is taken for fluid. Mass is log-likelihood ratio times area, in mm2."""
 
-    dark: float = 2.4
+    dark: float = 2.0
     """Log-likelihood ratio above which a place belongs to a blob."""
     gap_mm: float = 2.4
     """Dark places whose gaps are no wider are one blob: a ring comes in pieces."""
@@ -31,7 +31,7 @@ class OnsetSettings:
     """So much of the mass of the heaviest blob elsewhere is expected at the tip, too."""
     growth_mass_s: float = 30.0
     """Fluid gathers at no more than so much mass in a second: what is there from one frame to the next was not injected."""
-    threshold: float = 0.15
+    threshold: float = 0.2
     """Mass times seconds above that allowance at which it is fluid."""
     usual_misfit: float = 6.0
     """With a worse registration, in grey levels, allowance and threshold rise with its square."""
@@ -115,7 +115,14 @@ class OnsetTest:
         self._began_s: float | None = None
 
     def look(
-        self, blob: Blob | None, timestamp_s: float, passed_s: float, *, marked: bool, misfit: float = 0.0
+        self,
+        blob: Blob | None,
+        timestamp_s: float,
+        passed_s: float,
+        *,
+        marked: bool,
+        may_begin: bool = True,
+        misfit: float = 0.0,
     ) -> float | None:
         """Take one frame; return the time of the onset once there is one.
 
@@ -126,10 +133,14 @@ class OnsetTest:
             Of the frame, and since the one before.
         marked : bool
             An injection was marked a short time ago.
+        may_begin : bool
+            Where nothing has added up yet, this blob may be the first of an onset.
         misfit : float
             Of the registration, in grey levels.
         """
         s = self.settings
+        if self.sum == 0 and not may_begin:
+            blob = None
         ease = (s.marked_share if marked else 1.0) * max(1.0, misfit / s.usual_misfit) ** 2
         told = blob is not None and blob.area_mm2 >= s.least_mm2 and misfit <= s.worst_misfit
         mass, elsewhere = (blob.mass, blob.elsewhere) if blob is not None and told else (0.0, 0.0)

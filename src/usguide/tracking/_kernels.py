@@ -1,4 +1,4 @@
-"""Numba kernel of the tip's belief."""
+"""Numba kernels of the tip's belief."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from usguide._jit import kernel
 
 F64 = NDArray[np.float64]
-
-NEGLIGIBLE = 1e-12
 
 
 @kernel
@@ -68,14 +66,10 @@ def predict_belief(
         for q in range(-reach, reach + 2):
             weights[q + reach] = math.exp(-0.5 * ((base + q - way) / spread) ** 2)
             total += weights[q + reach]
-        for j in range(n):
-            m = mixed[k, j] / total
-            if m < NEGLIGIBLE:
-                continue
-            for q in range(-reach, reach + 2):
-                i = j + base + q
-                if 0 <= i < n:
-                    out[k, i] += m * weights[q + reach]
+        for q in range(-reach, reach + 2):
+            weight, shift = weights[q + reach] / total, base + q
+            for j in range(max(0, -shift), min(n, n - shift)):
+                out[k, j + shift] += weight * mixed[k, j]
     total = out.sum()
     if total <= 0:
         out[:] = 1.0 / (v * n)
@@ -83,3 +77,67 @@ def predict_belief(
     for k in range(v):
         for j in range(n):
             out[k, j] = (1 - jump) * out[k, j] / total + jump / (v * n)
+
+
+@kernel
+def weigh_belief(
+    belief: F64,
+    first_mm: float,
+    step_mm: float,
+    way_mm: F64,
+    log_likelihood: F64,
+    softness: float,
+    doubt: float,
+    out: F64,
+) -> bool:
+    """Multiply a belief over speed and place with what a frame says of places.
+
+    Parameters
+    ----------
+    belief, out : float64 (v, n)
+        Probability of each speed and place; `out` is overwritten.
+    first_mm, step_mm : float
+        Of the belief's places.
+    way_mm, log_likelihood : float64 (k,)
+        Places, ascending and evenly spaced, and log-likelihoods to within a constant; between them they are interpolated.
+    softness : float
+        Log-likelihoods are divided by this.
+    doubt : float
+        Likelihood of every place, beside 1 at the likeliest.
+
+    Returns
+    -------
+    bool
+        False where nothing is left, or no place is told of; `out` then is not a belief.
+    """
+    v, n = belief.shape
+    last = way_mm.size - 1
+    likelihood = np.empty(n)
+    most, told = -np.inf, 0
+    for j in range(n):
+        place = first_mm + j * step_mm
+        likelihood[j] = -np.inf
+        if way_mm[0] <= place <= way_mm[last]:
+            at = (place - way_mm[0]) / (way_mm[last] - way_mm[0]) * last if last > 0 else 0.0
+            i = min(int(at), max(last - 1, 0))
+            value = log_likelihood[i]
+            if last > 0:
+                value += (at - i) * (log_likelihood[i + 1] - value)
+            likelihood[j] = value / softness
+            most = max(most, likelihood[j])
+            told += 1
+    if told == 0:
+        return False
+    total = 0.0
+    for j in range(n):
+        likelihood[j] = doubt + (math.exp(likelihood[j] - most) if likelihood[j] > -np.inf else 0.0)
+    for k in range(v):
+        for j in range(n):
+            out[k, j] = belief[k, j] * likelihood[j]
+            total += out[k, j]
+    if total <= 0:
+        return False
+    for k in range(v):
+        for j in range(n):
+            out[k, j] /= total
+    return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.tracking._kernels import predict_belief
+from usguide.tracking._kernels import predict_belief, weigh_belief
 
 F64 = NDArray[np.float64]
 
@@ -85,19 +85,15 @@ class TipBelief:
             Since the frame before; 0 for the first.
         """
         s = self._settings
-        inside = (way_mm[0] <= PLACES_MM) & (way_mm[-1] >= PLACES_MM)
-        if not inside.any():
-            return
         weight = min(1.0, dt_s / s.independent_s) if dt_s > 0 else 1.0
-        value = np.interp(PLACES_MM[inside], way_mm, log_likelihood) * (weight / s.softness)
         # A frame may be wrong, but for the first, which is all there is.
-        likelihood = np.full(PLACES, 0.0 if self._fresh else s.doubt)
-        likelihood[inside] += np.exp(value - value.max())
-        belief = self._belief * likelihood
-        total = float(belief.sum())
-        if total <= 0:
+        doubt = 0.0 if self._fresh else s.doubt
+        weighed = np.empty_like(self._belief)
+        if not weigh_belief(
+            self._belief, -BEHIND_MM, STEP_MM, way_mm, log_likelihood, s.softness / weight, doubt, weighed
+        ):
             return
-        self._belief, self._found = belief / total, None
+        self._belief, self._found = weighed, None
         self._fresh = False
 
     @property

@@ -218,10 +218,12 @@ class Hypothesis:
 
     def across_mm(self, shaft: Shaft) -> float:
         """How far another shaft lies beside this one: the larger of its entry's half distance and its middle's."""
-        n = self._across()
-        entry = np.asarray(shaft.entry_mm) - self.detection.shaft.entry_mm
-        middle = 0.5 * (np.asarray(shaft.entry_mm) + shaft.distal_mm - self.detection.shaft.entry_mm - self.tip_mm)
-        return float(max(0.5 * abs(n @ entry), abs(n @ middle)))
+        (x, z), (x1, z1) = shaft.entry_mm, shaft.distal_mm
+        (own_x, own_z), (tip_x, tip_z) = self.detection.shaft.entry_mm, self.tip_mm
+        nx, nz = -math.sin(self.direction_rad), math.cos(self.direction_rad)
+        entry = nx * (x - own_x) + nz * (z - own_z)
+        middle = 0.5 * (nx * (x + x1 - own_x - tip_x) + nz * (z + z1 - own_z - tip_z))
+        return max(0.5 * abs(entry), abs(middle))
 
     def turn_rad(self, shaft: Shaft) -> float:
         """How far another shaft is turned against this one."""

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-import numpy as np
-
 from usguide.detection.forest import Forest, load_forest, probability
 from usguide.tracking.belief import BeliefSettings
 from usguide.tracking.hypothesis import TRACK_FEATURES, UNSEEN_LOG_ODDS, Hypothesis
@@ -211,13 +209,13 @@ class NeedleTracker:
 
     def _same(self, a: Shaft, b: Shaft) -> bool:
         """Tell whether two shafts are one: nearly parallel, and the middle of one on the other."""
-        (ax, az), (bx, bz) = (np.subtract(s.distal_mm, s.entry_mm) for s in (a, b))
+        (ax, az), (bx, bz) = ((s.distal_mm[0] - s.entry_mm[0], s.distal_mm[1] - s.entry_mm[1]) for s in (a, b))
         turn = math.degrees(math.remainder(math.atan2(az, ax) - math.atan2(bz, bx), 2 * math.pi))
         if abs(turn) > self.settings.same_turn_deg:
             return False
-        middle = 0.5 * (np.asarray(a.entry_mm) + a.distal_mm) - b.entry_mm
+        x, z = a.entry_mm[0] + 0.5 * ax - b.entry_mm[0], a.entry_mm[1] + 0.5 * az - b.entry_mm[1]
         length = math.hypot(bx, bz)
-        return length > 0 and abs(bx * middle[1] - bz * middle[0]) / length <= self.settings.same_across_mm
+        return length > 0 and abs(bx * z - bz * x) / length <= self.settings.same_across_mm
 
 
 LEAP_MM = 10.0

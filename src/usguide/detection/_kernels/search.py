@@ -337,43 +337,81 @@ def count_entered(valid: NDArray[np.bool_], step: int, out: F32) -> None:
 
 
 @kernel
-def pick_peaks(
-    score: F32, least: float, beside_k: int, beside_i: int, angles: NDArray[np.int64], offsets: NDArray[np.int64]
+def _line_at(angle: float, offset: int, start: float, front: float) -> tuple[float, float, float, float]:
+    """Return x, y where a run of `search_lines` starts and where it ends."""
+    c, s = math.cos(angle), math.sin(angle)
+    if abs(s) <= abs(c):
+        return start, offset + s / c * start, front, offset + s / c * front
+    return offset + c / s * start, start, offset + c / s * front, front
+
+
+@kernel
+def pick_lines(
+    score: F32,
+    front: F32,
+    start: F32,
+    angles: NDArray[np.float64],
+    pad: int,
+    least: float,
+    beside_k: int,
+    beside_i: int,
+    same_angle: float,
+    same_across: float,
+    out: NDArray[np.float64],
 ) -> int:
-    """Pick the highest scores one after the other, leaving out what lies beside one that was picked.
+    """Pick the runs with the highest scores one after the other, no two on the same line.
 
     Parameters
     ----------
-    score : float32 (n, m)
-        Changed: what was picked, and lies beside it, is set to 0.
+    score, front, start, angles, pad
+        Of `search_lines`. What was picked, and lies beside it, is set to 0 in `score`.
     least : float
         Lower scores are not picked.
     beside_k, beside_i : int
-        So many angles and offsets to either side are beside.
-    angles, offsets : int64 (most,)
-        Out: indices of what was picked, highest first.
+        So many angles and offsets to either side are beside: the same line seen a little worse.
+    same_angle, same_across : float
+        A run turned by less than this many radians, whose middle lies fewer px off another's line, is on that line.
+    out : float64 (most, 6)
+        Out: score, angle, and x, y where the run starts and where it ends, highest score first.
 
     Returns
     -------
     int
-        How many.
+        How many. No more than four times as many runs are looked at as there is room for.
     """
     n = score.shape[0]
+    found = 0
     best = np.empty(n, np.int64)
     for k in range(n):
         best[k] = np.argmax(score[k])
-    for count in range(angles.size):
+    for _ in range(4 * out.shape[0]):
+        if found == out.shape[0]:
+            break
         k = 0
         for j in range(1, n):
             if score[j, best[j]] > score[k, best[k]]:
                 k = j
         i = best[k]
-        if score[k, i] < least:
-            return count
-        angles[count], offsets[count] = k, i
+        top, angle = score[k, i], angles[k]
+        if top < least:
+            break
+        x0, y0, x1, y1 = _line_at(angle, i - pad, start[k, i], front[k, i])
+        is_new = True
+        for m in range(found):
+            turn = abs(angle - out[m, 1]) % (2 * math.pi)
+            if min(turn, 2 * math.pi - turn) >= same_angle:
+                continue
+            x, y = 0.5 * (x0 + x1) - out[m, 2], 0.5 * (y0 + y1) - out[m, 3]
+            if abs(y * math.cos(out[m, 1]) - x * math.sin(out[m, 1])) < same_across:
+                is_new = False
+                break
+        if is_new:
+            out[found, 0], out[found, 1] = top, angle
+            out[found, 2], out[found, 3], out[found, 4], out[found, 5] = x0, y0, x1, y1
+            found += 1
         low, high = max(0, i - beside_i), i + beside_i + 1
         for j in range(max(0, k - beside_k), min(n, k + beside_k + 1)):
             score[j, low:high] = 0
             if low <= best[j] < high:
                 best[j] = np.argmax(score[j])
-    return int(angles.size)
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from usguide.detection._kernels.search import U
 from usguide.detection._kernels.strip import LOOK_SEEN, MAY_END
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 HIDDEN_END = -1e4
 """Log-likelihood of an end where none may be."""
 
@@ -121,3 +124,33 @@ def run_strip_net(
             mean += look[t] * v
             top = max(top, v)
         pooled[o], pooled[units + o] = mean / max(total, np.float32(1e-30)), top
+
+
+@kernel
+def end_of(sums: F64, least: int, near: int) -> tuple[float, float]:
+    """Return where a shaft ends, in px, and the mean square distance from there, by the log-likelihoods of its ends.
+
+    Parameters
+    ----------
+    sums : float64 (n,)
+        Log-likelihood of an end at each px, to within a constant; before `least` there is none.
+    least : int
+    near : int
+        The end is the mean so many px around the likeliest: the mean of two far places is neither.
+    """
+    peak = least
+    for t in range(least, sums.size):
+        if sums[t] > sums[peak]:
+            peak = t
+    total = mean = 0.0
+    for t in range(max(least, peak - near), min(sums.size, peak + near + 1)):
+        chance = math.exp(sums[t] - sums[peak])
+        total += chance
+        mean += chance * t
+    end = mean / total
+    total = square = 0.0
+    for t in range(least, sums.size):
+        chance = math.exp(sums[t] - sums[peak])
+        total += chance
+        square += chance * (t - end) ** 2
+    return end, square / total

@@ -64,10 +64,18 @@ def lift_shadow(
     strips = max(1, min(64, int(across / strip_px + 0.5)))
     values = np.empty((strips, MOST_PX), np.float32)
     counts, offsets = np.zeros(strips, np.int64), np.zeros(strips, np.float32)
+    below = min(y0, y1) > ay
     for second in range(2):
         for i in range(h):
-            for j in range(w):
-                rx, ry = j - ax, i - ay
+            ry = i - ay
+            left, right = 0, w
+            if below and ry > 0:
+                # Between the beams that meet the shaft's ends; nothing else is behind it.
+                one, other = ax + (x0 - ax) * ry / (y0 - ay), ax + (x1 - ax) * ry / (y1 - ay)
+                left = min(max(int(math.floor(min(one, other))), 0), w)
+                right = min(max(int(math.ceil(max(one, other))) + 1, 0), w)
+            for j in range(left, right):
+                rx = j - ax
                 cross = rx * sy - ry * sx
                 if cross == 0:
                     continue
