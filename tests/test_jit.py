@@ -46,8 +46,8 @@ STEPS = (
     ("detection.strip_net", "run_strip_net"),
     ("detection.search", "block_products"),
     ("detection.search", "search_lines"),
-    ("detection.examine", "examine"),
-    ("detection.forest", "sum_of_trees"),
+    ("detection.examine", "examine_all"),
+    ("detection.forest", "sums_of_trees"),
     ("motion", "normal_equations"),
     ("tracking", "predict_belief"),
 )

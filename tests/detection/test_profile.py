@@ -46,13 +46,13 @@ def maps(seed=0, shape=(60, 80)):
     return hessian, (energy * 20).astype(np.float32)
 
 
-def straightened(hessian, known, energy, x0, y0, angle, bend, count, half=HALF_STRIP):
+def straightened(hessian, known, energy, x0, y0, angle, bend, count, half=HALF_STRIP, stride=1):
     """The strip of one picture, which is straightened beside another and comes out the same in either place."""
     pictures = [(hessian, known, energy), (hessian[:, ::-1] + 1, 1 - known, energy[:, ::-1] + 1)]
     strips = []
     for first, second in (pictures, pictures[::-1]):
         outs = [(np.full((count, WIDTH), 7, np.float32), np.full(count, 7, np.float32)) for _ in range(2)]
-        straighten(*first, FLOOR2, *second, FLOOR2, x0, y0, angle, bend, count, half, *outs[0], *outs[1])
+        straighten(*first, FLOOR2, *second, FLOOR2, x0, y0, angle, bend, count, stride, half, *outs[0], *outs[1])
         strips.append(outs)
     for (out, seen), (out_too, seen_too) in zip(strips[0], strips[1][::-1], strict=True):
         np.testing.assert_array_equal(out, out_too)
@@ -87,6 +87,18 @@ def test_straighten_is_the_second_derivative_across_in_units_of_its_surroundings
     square = nx**4 * e[0] + 4 * nx**3 * ny * e[1] + nx**2 * ny**2 * e[2] + 4 * nx * ny**3 * e[3] + ny**4 * e[4]
     scale = np.interp(t, knots, 1 / np.sqrt(square + FLOOR2))
     np.testing.assert_allclose(out, across * scale[:, None], atol=2e-5)
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_straighten_with_a_stride_gives_every_so_many_of_its_samples(stride):
+    hessian, energy = maps()
+    known = np.ones(hessian.shape[1:], np.float32)
+    known[20:24] = 0
+    every, seen = straightened(hessian, known, energy, 15.0, 14.0, 0.4, 0.004, 25)
+    some, seen_some = straightened(hessian, known, energy, 15.0, 14.0, 0.4, 0.004, 1 + 24 // stride, stride=stride)
+    np.testing.assert_allclose(some, every[::stride], rtol=1e-6)
+    np.testing.assert_array_equal(seen_some, seen[::stride])
+    assert 0 < seen_some.sum() < len(seen_some)
 
 
 def test_straighten_tells_where_it_sees():

@@ -144,7 +144,9 @@ def injectate_suite(split: Split = "test", *, quick: bool = False) -> Suite:
     under the names that it has there, and is rendered once.
     """
     first = TEST_SEED + 3000 if split == "test" else 101
-    rows = FLUID + UNSEEN if split == "test" else _turned(FLUID, "fluid") + _turned(UNSEEN, "unseen")
+    rows = (
+        FLUID + UNSEEN if split == "test" else turned(FLUID, TUNE_SHIFT["fluid"]) + turned(UNSEEN, TUNE_SHIFT["unseen"])
+    )
     found: list[Sequence] = []
     absent: list[Absent] = []
     try:
@@ -159,32 +161,35 @@ def injectate_suite(split: Split = "test", *, quick: bool = False) -> Suite:
         # Half a step off the stills that the anatomy suite takes, spread over the set as those are.
         at = (2 * k + 1) * len(stills) // (2 * len(every))
         seed = first + SEEDS_EACH * k
-        make = _fluid if isinstance(row, FluidRow) else _quiet
         if row.tissue != "anatomy":
-            found.append(_first_with_room(make, row, seed, split, (None,)))
+            found.append(first_with_room(row, seed, split, (None,)))
         elif stills:
-            found.append(_first_with_room(make, row, seed, split, stills[at : at + STILLS_EACH]))
+            found.append(first_with_room(row, seed, split, stills[at : at + STILLS_EACH]))
     if split == "tune":
         found = [replace(s, name=f"tune-{s.name}") for s in found]
     return Suite("injectate", tuple(found + _without_fluid(split, quick=quick)), tuple(absent))
 
 
-def _first_with_room(
-    make: Callable[[Any, int, Split, Path | None], Sequence | None],
-    row: FluidRow | QuietRow,
-    seed: int,
-    split: Split,
-    stills: Iterable[Path | None],
-) -> Sequence:
+def first_with_room(row: FluidRow | QuietRow, seed: int, split: Split, stills: Iterable[Path | None]) -> Sequence:
+    """Return a row's sequence on the first of these stills whose tip has room round it; None is a phantom.
+
+    Raises
+    ------
+    AssertionError
+        None has room.
+    """
+    make: Callable[[Any, int, Split, Path | None], Sequence | None] = _fluid if isinstance(row, FluidRow) else _quiet
     made = next((s for s in (make(row, seed, split, still) for still in stills) if s is not None), None)
     if made is None:
         raise AssertionError(f"{row.name}: no tip with room round it")
     return made
 
 
-def _turned(rows: tuple[FluidRow, ...], group: str) -> tuple[FluidRow, ...]:
+def turned(rows: tuple[FluidRow, ...], by: int) -> tuple[FluidRow, ...]:
+    """Let each row's fluid meet the tissue, hand, course and needle of the row so many further."""
+
     def other(k: int) -> FluidRow:
-        return rows[(k + TUNE_SHIFT[group]) % len(rows)]
+        return rows[(k + by) % len(rows)]
 
     return tuple(
         replace(other(k), name=r.name, kind=r.kind, echo=r.echo, bubbles=r.bubbles, marked=r.marked)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.examine import FEATURES, examine_all
+from usguide.detection._kernels.examine import examine_all
 from usguide.detection.evidence import Evidence, LineMaps
 from usguide.detection.forest import Forest
 
@@ -124,7 +124,7 @@ def examine_segments(evidence: Evidence, segments_px: F64) -> list[Candidate]:
         new.floor2,
         np.asarray(segments_px, np.float64).reshape(-1, 4),
         evidence.mm_per_px,
-        features[:, :FEATURES],
+        features,
         curves,
         sums,
         good,
@@ -156,9 +156,13 @@ def weigh(candidates: list[Candidate], forest: Forest) -> None:
         for k, c in enumerate(ordered):
             rival = ordered[1 if k == 0 else 0].features[key] if len(ordered) > 1 else 0.0
             c.features[rank], c.features[lead] = k, c.features[key] - rival
+    if not candidates:
+        return
     for c in candidates:
         c.features[COUNT] = len(candidates)
-        c.log_odds = forest.log_odds(c.features[_WEIGHED_AT])
+    odds = forest.log_odds_of(np.array([c.features for c in candidates]).take(_WEIGHED_AT, axis=1))
+    for c, value in zip(candidates, odds.tolist(), strict=True):
+        c.log_odds = value
 
 
 def distinct(candidates: list[Candidate], mm_per_px: float) -> list[Candidate]:

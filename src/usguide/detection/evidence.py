@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.search import BLOCK_PX, block_products, second_derivatives, steps_down
+from usguide.detection._kernels.search import BLOCK_PX, block_products, in_units, second_derivatives, steps_down
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage
 
@@ -221,10 +221,15 @@ def shading(difference: F32, known: F32, settings: EvidenceSettings, geometry: I
     steps_down(level, known, near, over, under, step)
     side = max(3, round(settings.surroundings_mm / mm)) | 1
     share = cv2.blur(known, (side, side), borderType=cv2.BORDER_REFLECT)
-    square = cv2.blur(step * step, (side, side), borderType=cv2.BORDER_REFLECT) / np.maximum(share, np.float32(0.05))
-    unit = step / np.sqrt(square + np.float32(settings.shade_floor**2))
-    np.clip(unit, -1, 2, out=unit)
-    return np.asarray(unit * np.float32(settings.shade_weight), dtype=np.float32)
+    square = cv2.blur(step * step, (side, side), borderType=cv2.BORDER_REFLECT)
+    in_units(
+        step,
+        np.asarray(square, np.float32),
+        np.asarray(share, np.float32),
+        settings.shade_floor**2,
+        settings.shade_weight,
+    )
+    return step
 
 
 def _eroded(mask: Mask, by_px: int) -> F32:

@@ -9,7 +9,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.detection._kernels.forest import sum_of_trees
+from usguide.detection._kernels.forest import sums_of_trees
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +38,13 @@ class Forest:
 
     def log_odds(self, row: NDArray[np.float64]) -> float:
         """Log-odds for one row of features, shape (len(names),)."""
-        return self.base + float(
-            sum_of_trees(self.roots, self.feature, self.threshold, self.left, self.right, self.value, row)
-        )
+        return float(self.log_odds_of(row[None])[0])
+
+    def log_odds_of(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-odds for rows of features, shape (n, len(names)): one each."""
+        out = np.empty(len(rows))
+        sums_of_trees(self.roots, self.feature, self.threshold, self.left, self.right, self.value, rows, out)
+        return self.base + out
 
 
 def probability(log_odds: float) -> float:

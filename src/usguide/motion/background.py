@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.motion._kernels import follow_frame, take_difference
 from usguide.motion.affine import farthest_px, inverse, product, warped
 from usguide.motion.registration import Registration, register_affine
 
@@ -103,11 +104,10 @@ class Background:
         motion = product(inverse(self._affine), found.affine)
         self._affine, self._offset = found.affine, found.offset
         background = warped(self._picture, self._affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        known = (warped(self._known, self._affine) > 0.99) & valid
-        difference = image - background
+        difference, known = np.empty_like(image), np.empty(image.shape, np.bool_)
         # A change of gain shifts everything.
-        difference -= np.float32(self._offset)
-        difference[~known] = 0
+        sure = warped(self._known, self._affine)
+        take_difference(image, background, sure, valid, self._offset, difference, known)
         return Novelty(difference, known, found.misfit, motion, found.offset)
 
     def learn(self, image: F32, valid: Mask, timestamp_s: float, needle: Mask | None = None) -> None:
@@ -115,7 +115,7 @@ class Background:
         if self._picture is None or self._known is None:
             return
         passed = 0.0 if self._time_s is None else max(0.0, timestamp_s - self._time_s)
-        share = np.float32(1 - math.exp(-passed / self.settings.memory_s))
+        share = 1 - math.exp(-passed / self.settings.memory_s)
         self._time_s = timestamp_s
         usable = valid if needle is None else valid & ~needle
         if farthest_px(self._affine, image.shape) > REBASE_PX:
@@ -123,13 +123,7 @@ class Background:
             return
         back = inverse(self._affine)
         here = warped(image - np.float32(self._offset), back, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        there = warped(usable.astype(np.float32), back) > 0.99
-        before = self._known > 0.5
-        old, new = there & before, there & ~before
-        self._picture += share * old * (here - self._picture)
-        # What has come into view is taken as it is.
-        self._picture[new] = here[new]
-        self._known[new] = 1
+        follow_frame(self._picture, self._known, here, warped(usable.astype(np.float32), back), share)
 
     def _start(self, image: F32, valid: Mask) -> None:
         self._picture, self._known = image.copy(), valid.astype(np.float32)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.motion._kernels import normal_equations
+from usguide.motion._kernels import damped_step, normal_equations
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -74,7 +74,7 @@ def register_affine(
     h, w = image.shape
     known = np.ones((h, w), np.float32) if known is None else known
     use = np.ones((h, w), np.float32) if use is None else use
-    affine, normal, right = start.copy(), np.zeros((7, 7)), np.zeros(7)
+    affine, normal, right, step = start.copy(), np.zeros((7, 7)), np.zeros(7), np.zeros(7)
     total = max(1, int(np.count_nonzero(use)))
     scale, overlap, misfit = FIRST_SCALE, 0.0, 0.0
     for _ in range(iterations):
@@ -85,9 +85,7 @@ def register_affine(
         misfit = math.sqrt(squares / count)
         scale = max(LEAST_SCALE, 1.2 * misfit)
         # A little damping keeps flat pictures, which say nothing of motion, where they are.
-        damping = DAMPING * np.trace(normal[:6, :6]) / 6 + 1e-6
-        normal[np.arange(6), np.arange(6)] += damping
-        step = np.linalg.solve(normal, right)
+        damped_step(normal, right, DAMPING, step)
         for axis, (a, b, c) in enumerate(step[:6].reshape(2, 3)):
             affine[axis] += a / w, b / h, c - 0.5 * a - 0.5 * b
         offset += float(step[6])

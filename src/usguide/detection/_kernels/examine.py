@@ -34,8 +34,9 @@ USUAL_BEND_PER_MM = 0.003
 """... what is usual: short runs do not tell their bend, and are kept straight."""
 END_BLUR_MM = 0.38
 """Log compression and the point spread let a bright end look so much longer than it is."""
-FEATURES = 25
 FIRST_REACH_PX, REACH_PX = 3.0, 2.0
+FIRST_STRIDE_PX = 2
+"""The first look at a line is at every second px along it: it only has to be laid so well that the next can be."""
 NEAR_STRIP = 4
 """Samples that `REACH_PX` spans to either side."""
 STILL_PX = 0.1
@@ -71,8 +72,8 @@ def examine(
         x0, y0, x1, y1 in px, in the direction of travel.
     mm : float
         Per px.
-    features : float64 (25,)
-        Out; named in `usguide.detection.candidates`.
+    features : float64 (25 or more,)
+        Out, the first 25; named in `usguide.detection.candidates`.
     curve : float64 (14,)
         Out: entry x, y; end x, y; direction of the chord; direction at the end; bend; variance of the end along the
         line in mm^2; then the strip that `sums` follows: x, y, direction at its start, number of steps, steps to the
@@ -101,13 +102,15 @@ def examine(
         steps = min(int(length) + 1, most)
         # Once the line has been laid, its centre is sought close to it alone.
         half = HALF_STRIP if look_again == 0 else NEAR_STRIP
-        straighten(look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, x0, y0, angle, bend, steps, half, a, seen_a, b, seen_b)  # fmt: skip  # noqa: E501
+        stride = FIRST_STRIDE_PX if look_again == 0 else 1
+        samples = 1 + (steps - 1) // stride
+        straighten(look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, x0, y0, angle, bend, samples, stride, half, a, seen_a, b, seen_b)  # fmt: skip  # noqa: E501
         centre[:] = 0
         if look_again == 0:
-            fit_centre(a, b, steps, FIRST_REACH_PX, 1e9, centre)
+            fit_centre(a, b, samples, FIRST_REACH_PX, 1e9, centre)
         usual = 0.5 * USUAL_BEND_PER_MM * mm * length * length
         ridge = 4.0 / (usual * usual) if length * mm > 6 else 1e9
-        away = fit_centre(a, b, steps, REACH_PX, ridge, centre)
+        away = fit_centre(a, b, samples, REACH_PX, ridge, centre)
         moved = max(abs(centre[0]), abs(centre[0] + centre[1] + centre[2]))
         x0, y0 = x0 - math.sin(angle) * centre[0], y0 + math.cos(angle) * centre[0]
         limit = 0.5 * BEND_PER_MM * mm
@@ -116,7 +119,7 @@ def examine(
         # The strip starts before the entry, on the same parabola.
         bx, by, at_start = along(x0, y0, angle, bend, -float(before))
         n = min(before + steps + int(BEYOND_MM / mm), most)
-        straighten(look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, 0, a, seen_a, b, seen_b)  # fmt: skip  # noqa: E501
+        straighten(look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, bx, by, at_start, bend, n, 1, 0, a, seen_a, b, seen_b)  # fmt: skip  # noqa: E501
         for t in range(n):
             on_line[t], new_line[t] = a[t, HALF_STRIP], b[t, HALF_STRIP]
         least = before + int(min(0.35 * length, 5 / mm))

@@ -51,6 +51,14 @@ def inverse_scale_at(energy: F32, floor2: float, x: float, y: float, cosine: flo
 
 
 @kernel
+def on_curve(x0: float, y0: float, c: float, s: float, bend: float, t: int) -> tuple[float, float, float, float]:
+    """Return the point t px along a parabola that starts in the direction (c, s), and the direction there."""
+    off, slope = bend * t * t, 2 * bend * t
+    r = 1 / math.sqrt(1 + slope * slope)
+    return x0 + c * t - s * off, y0 + s * t + c * off, (c - s * slope) * r, (s + c * slope) * r
+
+
+@kernel
 def straighten(
     look: F32,
     look_known: F32,
@@ -65,6 +73,7 @@ def straighten(
     angle: float,
     bend: float,
     count: int,
+    stride: int,
     half: int,
     out: F32,
     seen: F32,
@@ -79,8 +88,8 @@ def straighten(
         Appearance and novelty; see `search_lines`.
     x0, y0, angle, bend : float
         The curve: from (x0, y0) along `angle` (radians), ``bend t^2`` px off that tangent after t px.
-    count : int
-        Steps of 1 px.
+    count, stride : int
+        So many steps, of so many px: a divisor of `BLOCK_PX`.
     half : int
         Samples to either side; what lies beyond them in `out` is left.
     out, new_out : float32 (count or more, 17)
@@ -91,7 +100,8 @@ def straighten(
     h, w = look_known.shape
     c, s = math.cos(angle), math.sin(angle)
     near = far = new_near = new_far = 0.0
-    for t in range(count):
+    for k in range(count):
+        t = k * stride
         if t % BLOCK_PX == 0:
             near = far if t > 0 else scale_on(look_energy, look_floor2, x0, y0, c, s, bend, t)
             far = scale_on(look_energy, look_floor2, x0, y0, c, s, bend, t + BLOCK_PX)
@@ -99,24 +109,21 @@ def straighten(
             new_far = scale_on(new_energy, new_floor2, x0, y0, c, s, bend, t + BLOCK_PX)
         share = (t % BLOCK_PX) / BLOCK_PX
         scale, new_scale = near + (far - near) * share, new_near + (new_far - new_near) * share
-        off, slope = bend * t * t, 2 * bend * t
-        r = 1 / math.sqrt(1 + slope * slope)
-        cosine, sine = (c - s * slope) * r, (s + c * slope) * r
-        x, y = x0 + c * t - s * off, y0 + s * t + c * off
+        x, y, cosine, sine = on_curve(x0, y0, c, s, bend, t)
         j, i = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
         inside = i >= 0 and j >= 0 and i < h and j < w
-        seen[t] = look_known[i, j] if inside else 0
-        new_seen[t] = new_known[i, j] if inside else 0
-        shows, is_new = seen[t] != 0, new_seen[t] != 0
+        seen[k] = look_known[i, j] if inside else 0
+        new_seen[k] = new_known[i, j] if inside else 0
+        shows, is_new = seen[k] != 0, new_seen[k] != 0
         if not shows:
-            out[t, :] = 0
+            out[k, :] = 0
         if not is_new:
-            new_out[t, :] = 0
+            new_out[k, :] = 0
         if not (shows or is_new):
             continue
         c2, s2, sc2 = cosine * cosine, sine * sine, 2 * sine * cosine
-        for k in range(-half, half + 1):
-            px, py = x - s * ACROSS_PX * k, y + c * ACROSS_PX * k
+        for m in range(-half, half + 1):
+            px, py = x - s * ACROSS_PX * m, y + c * ACROSS_PX * m
             value = new_value = 0.0
             if px >= 0 and py >= 0 and px <= w - 1 and py <= h - 1:
                 q, p = min(int(px), w - 2), min(int(py), h - 2)
@@ -125,9 +132,9 @@ def straighten(
                 if is_new:
                     new_value = response_between(new, p, q, px - q, py - p, c2, s2, sc2) * new_scale
             if shows:
-                out[t, k + HALF_STRIP] = value
+                out[k, m + HALF_STRIP] = value
             if is_new:
-                new_out[t, k + HALF_STRIP] = new_value
+                new_out[k, m + HALF_STRIP] = new_value
 
 
 @kernel
@@ -135,10 +142,8 @@ def scale_on(
     energy: F32, floor2: float, x0: float, y0: float, cosine: float, sine: float, bend: float, t: int
 ) -> float:
     """One over the response of the surroundings to lines along a curve, t px on: it changes little within a block."""
-    off, slope = bend * t * t, 2 * bend * t
-    r = 1 / math.sqrt(1 + slope * slope)
-    x, y = x0 + cosine * t - sine * off, y0 + sine * t + cosine * off
-    return inverse_scale_at(energy, floor2, x, y, (cosine - sine * slope) * r, (sine + cosine * slope) * r)
+    x, y, c, s = on_curve(x0, y0, cosine, sine, bend, t)
+    return inverse_scale_at(energy, floor2, x, y, c, s)
 
 
 @kernel

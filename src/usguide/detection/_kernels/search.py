@@ -44,22 +44,32 @@ def second_derivatives(image: F32, out: F32) -> None:
 def block_products(xx: F32, xy: F32, yy: F32, known: F32, out: F32) -> None:
     """Sum, in blocks, what the mean square of the response at any angle is made of; the last plane counts pixels.
 
-    `out` is float32 (6, ceil(h / 4), ceil(w / 4)).
+    `known` is 1 where there is evidence and 0 elsewhere, `out` float32 (6, ceil(h / 4), ceil(w / 4)).
     """
     h, w = xx.shape
-    out[:] = 0
-    for i in range(h):
-        for j in range(w):
-            if known[i, j] == 0:
-                continue
-            a, b, c = xx[i, j], xy[i, j], yy[i, j]
-            p, q = i // BLOCK_PX, j // BLOCK_PX
-            out[0, p, q] += a * a
-            out[1, p, q] += a * b
-            out[2, p, q] += np.float32(4) * b * b + np.float32(2) * a * c
-            out[3, p, q] += b * c
-            out[4, p, q] += c * c
-            out[5, p, q] += np.float32(1)
+    planes, hq, wq = out.shape
+    # Rows first, side by side; then the columns of each block.
+    sums = np.empty((planes, BLOCK_PX * wq), np.float32)
+    four, two = np.float32(4), np.float32(2)
+    for p in range(hq):
+        sums[:] = 0
+        for i in range(BLOCK_PX * p, min(BLOCK_PX * (p + 1), h)):
+            r = U(i)
+            for j in range(U(w)):
+                k = known[r, j]
+                a, b, c = xx[r, j] * k, xy[r, j] * k, yy[r, j] * k
+                sums[0, j] += a * a
+                sums[1, j] += a * b
+                sums[2, j] += four * b * b + two * a * c
+                sums[3, j] += b * c
+                sums[4, j] += c * c
+                sums[5, j] += k
+        for plane in range(planes):
+            for q in range(U(wq)):
+                at = q * U(BLOCK_PX)
+                out[plane, p, q] = (
+                    sums[plane, at] + sums[plane, at + U(1)] + sums[plane, at + U(2)] + sums[plane, at + U(3)]
+                )
 
 
 @kernel
@@ -79,6 +89,21 @@ def steps_down(image: F32, known: F32, near: int, over: int, under: int, out: F3
         above, below = np.float32(1 / max(1, b - a)), np.float32(1 / max(1, d - c))
         for j in range(U(w)):
             out[i, j] = ((total[b, j] - total[a, j]) * above - (total[d, j] - total[c, j]) * below) * known[i, j]
+
+
+@kernel
+def in_units(step: F32, square: F32, share: F32, floor2: float, weight: float) -> None:
+    """Put steps in units of what is usual around them, in place: at most 2, at least -1, times `weight`.
+
+    `square` and `share` are means, over the surroundings, of the square of known steps and of what is known.
+    """
+    h, w = step.shape
+    floor, least, gain = np.float32(floor2), np.float32(0.05), np.float32(weight)
+    low, high = np.float32(-1), np.float32(2)
+    for i in range(U(h)):
+        for j in range(U(w)):
+            unit = step[i, j] / np.sqrt(square[i, j] / max(share[i, j], least) + floor)
+            step[i, j] = min(max(unit, low), high) * gain
 
 
 @kernel

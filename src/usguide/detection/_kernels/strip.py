@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide._jit import kernel
-from usguide.detection._kernels.profile import between, response_between, scale_on
+from usguide.detection._kernels.profile import between, on_curve, response_between, scale_on
 from usguide.detection._kernels.search import BLOCK_PX
 
 F32 = NDArray[np.float32]
@@ -121,10 +121,7 @@ def strip_inputs(
             new_near = new_far if t > 0 else scale_on(new_energy, new_floor2, x0, y0, c0, s0, bend, t)
             new_far = scale_on(new_energy, new_floor2, x0, y0, c0, s0, bend, t + BLOCK_PX)
         share = (t % BLOCK_PX) / BLOCK_PX
-        off, slope = bend * t * t, 2 * bend * t
-        r = 1 / math.sqrt(1 + slope * slope)
-        c, s = (c0 - s0 * slope) * r, (s0 + c0 * slope) * r
-        x, y = x0 + c0 * t - s0 * off, y0 + s0 * t + c0 * off
+        x, y, c, s = on_curve(x0, y0, c0, s0, bend, t)
         j, i = int(math.floor(x + 0.5)), int(math.floor(y + 0.5))
         inside = i >= 0 and j >= 0 and i < h and j < w
         seen = inside and look_known[i, j] > 0
