@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,13 +98,13 @@ def find_segments(
         maps.hessian,
         _transposed(maps.hessian),
         maps.known,
-        np.ascontiguousarray(maps.known.T),
+        _transposed(maps.known[None])[0],
         entered,
-        np.ascontiguousarray(entered.T),
+        _transposed(entered[None])[0],
         maps.energy,
         _transposed(maps.energy),
         shade,
-        np.ascontiguousarray(shade.T),
+        _transposed(shade[None])[0],
         maps.floor2,
         angles_rad,
         settings.offset,
@@ -127,4 +128,9 @@ def find_segments(
 
 
 def _transposed(planes: F32) -> F32:
-    return np.ascontiguousarray(planes.transpose(0, 2, 1))
+    """Turn each of some planes (k, h, w) over; OpenCV does it several times as fast as NumPy."""
+    k, h, w = planes.shape
+    out = np.empty((k, w, h), np.float32)
+    for plane, turned in zip(planes, out, strict=True):
+        cv2.transpose(plane, turned)
+    return out
