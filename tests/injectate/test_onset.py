@@ -61,6 +61,23 @@ def test_what_may_not_begin_adds_up_only_once_it_has_begun():
     assert next(at for at in later if at is not None) == pytest.approx(5.0)
 
 
+def after_untold(mass, **untold):
+    """When a blob of 6 adds up after one of some mass was there for a second, while nothing could be told of it."""
+    test = OnsetTest(SETTINGS)
+    for k in range(20):
+        assert test.look(blob(mass), 0.05 * k, 0.05, marked=False, **untold) is None
+    times = (1.0 + 0.05 * k for k in range(200))
+    return next(t for t in times if test.look(blob(6.0), t, 0.05, marked=False) is not None)
+
+
+@pytest.mark.parametrize("untold", [{"told": False}, {"misfit": SETTINGS.worst_misfit + 1}])
+def test_what_was_there_while_nothing_could_be_told_is_not_new(untold):
+    assert after_untold(0.0, **untold) == pytest.approx(1.15)
+    # It is forgotten: 6 less a share of 6 that decays adds up in the end.
+    assert 2.0 < after_untold(6.0, **untold) < 4.0
+    assert after_untold(2.0, **untold) < after_untold(6.0, **untold)
+
+
 def test_a_gap_in_the_stream_counts_as_one_frame():
     test = OnsetTest(SETTINGS)
     assert test.look(blob(6.0), 10.0, 9.0, marked=False) is None

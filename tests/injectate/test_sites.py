@@ -66,8 +66,11 @@ def test_where_the_tip_was_a_second_ago_fluid_goes_on_but_does_not_begin():
     assert may_begin(sites, fluid_at(13.0)) == (True, False)
 
 
-@pytest.mark.parametrize(("speed_mm_s", "begins"), [(-12.0, False), (-3.0, True), (0.0, True), (12.0, True)])
-def test_nothing_begins_while_the_needle_is_drawn_back_fast(speed_mm_s, begins):
+SPEEDS = [(-12.0, False), (-3.0, True), (0.0, True), (12.0, True), (25.0, False)]
+
+
+@pytest.mark.parametrize(("speed_mm_s", "begins"), SPEEDS)
+def test_nothing_begins_while_the_needle_is_drawn_back_or_pushed_on_fast(speed_mm_s, begins):
     sites = followed([25.0] * 10 + [25.0 + speed_mm_s * k / 20 for k in range(11)])
     assert may_begin(sites, fluid_at(25.0 + speed_mm_s * 0.5)) == (True, begins)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.geometry import ImageGeometry
+from usguide.grid import BLACK_GREY_LEVELS
 from usguide.injectate.evidence import FluidLevel, LikelihoodSettings, decay, fluid_evidence, median_of, shaft_band
 from usguide.injectate.flow import TissueFlow
 from usguide.injectate.onset import OnsetSettings, OnsetTest, blob_at
@@ -326,10 +327,15 @@ class FluidFollower:
         known = dilated(self._labels[window], side)
         origin = window[1].start, window[0].start
         blob = blob_at(evidence, sites.near(evidence.shape, mm, origin), known, mm, s.onset)
-        test = None if not self.comparable else blob
-        misfit = here.novelty.misfit if here.novelty is not None else 0.0
-        begins = test is not None and sites.may_begin(test.mask, mm, origin)
-        onset_s = self._onset.look(test, timestamp_s, passed_s, marked=marked, may_begin=begins, misfit=misfit)
+        onset_s = self._onset.look(
+            blob,
+            timestamp_s,
+            passed_s,
+            marked=marked,
+            told=self.comparable,
+            may_begin=blob is not None and sites.may_begin(blob.mask, mm, origin),
+            misfit=here.novelty.misfit if here.novelty is not None else 0.0,
+        )
         if onset_s is None or blob is None:
             return None if blob is None else blob.mask
         r = s.regions
@@ -377,6 +383,10 @@ class FluidFollower:
         mm = here.geometry.axial_mm_per_px
         ends = self.reference.points_to_still(self._ends_px(here))
         usable = valid * (self._learn_band(ends, here) == 0)
+        offset = here.novelty.offset if here.novelty is not None else 0.0
+        if offset < 0:
+            # With less gain, what is black may be of any grey level below that: it would be learnt as too bright.
+            usable[grey <= BLACK_GREY_LEVELS - offset] = 0
         side = 2 * max(1, round(self.settings.not_learnt_mm / mm)) + 1
         if window is not None and doubt is not None:
             usable[window][dilated(doubt, side) > 0] *= np.float32(self.settings.doubtful_share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -37,6 +38,10 @@ class OnsetSettings:
     """With a worse registration, in grey levels, allowance and threshold rise with its square."""
     worst_misfit: float = 9.0
     """With a worse one still nothing adds up: the picture has left what it is held against."""
+    untold_share: float = 1.5
+    untold_s: float = 2.0
+    """So much of the mass that was at the tip while nothing could be told is no new fluid; that is forgotten with this time
+    constant."""
     marked_share: float = 0.7
     """Allowance and threshold are lowered to this share ..."""
     marked_s: float = 4.0
@@ -110,7 +115,7 @@ class OnsetTest:
     def reset(self) -> None:
         """Begin anew."""
         self.sum = 0.0
-        self._credited = 0.0
+        self._credited = self._untold = 0.0
         self._since_s: float | None = None
         self._began_s: float | None = None
 
@@ -121,6 +126,7 @@ class OnsetTest:
         passed_s: float,
         *,
         marked: bool,
+        told: bool = True,
         may_begin: bool = True,
         misfit: float = 0.0,
     ) -> float | None:
@@ -133,26 +139,34 @@ class OnsetTest:
             Of the frame, and since the one before.
         marked : bool
             An injection was marked a short time ago.
+        told : bool
+            The frame can be held against the reference; with a bad registration it is not, either.
         may_begin : bool
             Where nothing has added up yet, this blob may be the first of an onset.
         misfit : float
             Of the registration, in grey levels.
         """
         s = self.settings
+        # A freeze or a gap in the stream is one frame's worth of evidence, not many.
+        passed_s = min(passed_s, LONGEST_FRAME_S)
+        self._untold *= math.exp(-passed_s / s.untold_s)
+        if not told or misfit > s.worst_misfit:
+            # It was there before anything could be told of it.
+            self._untold = max(self._untold, 0.0 if blob is None else s.untold_share * blob.mass)
+            blob = None
         if self.sum == 0 and not may_begin:
             blob = None
         ease = (s.marked_share if marked else 1.0) * max(1.0, misfit / s.usual_misfit) ** 2
-        told = blob is not None and blob.area_mm2 >= s.least_mm2 and misfit <= s.worst_misfit
-        mass, elsewhere = (blob.mass, blob.elsewhere) if blob is not None and told else (0.0, 0.0)
+        large = blob is not None and blob.area_mm2 >= s.least_mm2
+        mass = 0.0 if blob is None else max(0.0, blob.mass - self._untold)
+        elsewhere = 0.0 if blob is None else blob.elsewhere
         # A blob that is still too light to count dates the onset, if it goes on.
-        if blob is None or blob.mass < HINT_SHARE * ease * s.allowance:
+        if mass < HINT_SHARE * ease * s.allowance:
             self._began_s = None
         elif self._began_s is None:
             self._began_s = timestamp_s
-        # A freeze or a gap in the stream is one frame's worth of evidence, not many.
-        passed_s = min(passed_s, LONGEST_FRAME_S)
-        self._credited = min(mass, self._credited + s.growth_mass_s * passed_s)
-        excess = self._credited - ease * s.allowance - s.clutter_share * elsewhere
+        self._credited = min(mass if large else 0.0, self._credited + s.growth_mass_s * passed_s)
+        excess = self._credited - ease * s.allowance - s.clutter_share * (elsewhere if large else 0.0)
         self.sum = max(0.0, self.sum + excess * passed_s)
         if self.sum == 0:
             self._since_s = None

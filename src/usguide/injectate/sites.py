@@ -29,7 +29,9 @@ class SiteSettings:
     begin_s: float = 0.5
     """A pool begins where the tip was within so long; only then may it go on where the tip was longer ago."""
     withdrawn_mm_s: float = 6.0
-    """While a needle is drawn back faster, none begins: what gets darker is the place that it leaves."""
+    advanced_mm_s: float = 15.0
+    """While a needle is drawn back or pushed on faster, none begins: what gets darker is the place that it leaves, or its
+    shadow."""
     speed_s: float = 0.3
     """The speed is taken over so long."""
 
@@ -55,7 +57,7 @@ class Sites:
         """Forget what was on a reference that is no more."""
         self._seeds_px: list[F64] = []
         self._tips: deque[tuple[float, F64]] = deque()
-        self._withdrawn_mm_s = 0.0
+        self._inwards_mm_s = 0.0
 
     def seed(self, point_mm: Point) -> None:
         """Look at a place from the next frame on."""
@@ -68,23 +70,23 @@ class Sites:
         for point in self._wanted_mm:
             self._seeds_px.append(reference.points_to_still(geometry.to_px(point)))
         self._wanted_mm.clear()
-        self._withdrawn_mm_s = 0.0
+        self._inwards_mm_s = 0.0
         if track is not None:
             entry, tip = reference.points_to_still(geometry.to_px([track.shaft.entry_mm, track.tip.position_mm]))
             self._tips.append((timestamp_s, tip))
-            self._withdrawn_mm_s = self._backwards_px_s(entry) * geometry.axial_mm_per_px
+            self._inwards_mm_s = self._inwards_px_s(entry) * geometry.axial_mm_per_px
         while len(self._tips) > 1 and self._tips[0][0] < timestamp_s - self.settings.remember_s:
             self._tips.popleft()
 
-    def _backwards_px_s(self, entry: F64) -> float:
-        """How fast the tip has gone back towards where its shaft enters."""
+    def _inwards_px_s(self, entry: F64) -> float:
+        """How fast the tip has gone on, away from where its shaft enters."""
         now_s, tip = self._tips[-1]
         since_s, before = next((t, p) for t, p in self._tips if t >= now_s - self.settings.speed_s)
         inwards = tip - entry
         length = float(np.hypot(*inwards))
         if since_s == now_s or length == 0:
             return 0.0
-        return float((before - tip) @ inwards) / length / (now_s - since_s)
+        return float((tip - before) @ inwards) / length / (now_s - since_s)
 
     def carried(self, moved: F64) -> None:
         """Follow a reference that has moved over: `moved` leads from px of the new grid to px of the old one."""
@@ -103,7 +105,7 @@ class Sites:
 
     def may_begin(self, mask: Bytes, mm_per_px: float, origin_px: tuple[int, int]) -> bool:
         """Tell whether fluid within a mask, in a window that starts at `origin_px` (x, y), may be the first of a pool."""
-        if self._withdrawn_mm_s > self.settings.withdrawn_mm_s:
+        if not -self.settings.withdrawn_mm_s <= self._inwards_mm_s <= self.settings.advanced_mm_s:
             return False
         tips = [p for t, p in self._tips if t >= self._tips[-1][0] - self.settings.begin_s]
         return bool((mask & self._around([*self._seeds_px, *tips], mask.shape, mm_per_px, origin_px)).any())
