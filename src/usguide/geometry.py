@@ -106,22 +106,19 @@ class ImageGeometry:
 
     def cropped(self, x: int, y: int) -> ImageGeometry:
         """Return the geometry of the image that starts at pixel (x, y): no point moves in mm."""
-        return replace(self, origin_mm=self._mm(x, y))
+        ox, oz = self.to_mm((x, y))
+        return replace(self, origin_mm=(float(ox), float(oz)))
 
     def resampled(self, shape: tuple[int, int], new_shape: tuple[int, int]) -> ImageGeometry:
         """Return the geometry after a resize from `shape` to `new_shape` (H, W) that keeps the outer edges."""
         sy, sx = shape[0] / new_shape[0], shape[1] / new_shape[1]
+        ox, oz = self.to_mm((0.5 * sx - 0.5, 0.5 * sy - 0.5))
         return replace(
             self,
             axial_mm_per_px=self.axial_mm_per_px * sy,
             lateral_mm_per_px=self.lateral_mm_per_px * sx,
-            origin_mm=self._mm(0.5 * sx - 0.5, 0.5 * sy - 0.5),
+            origin_mm=(float(ox), float(oz)),
         )
-
-    def _mm(self, x: float, y: float) -> Point:
-        """Convert one point without an array, which takes ten times as long to make."""
-        (ox, oz), (sx, sz) = self.origin_mm, self.spacing_mm
-        return float(x * sx + ox), float(y * sz + oz)
 
 
 def insertion_angle_deg(entry_mm: ArrayLike, distal_mm: ArrayLike) -> float:
