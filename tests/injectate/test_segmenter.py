@@ -110,6 +110,13 @@ def test_a_step_of_the_gain_is_no_fluid(step_db):
     assert not any(r.pools for r in run(frames))
 
 
+@pytest.mark.parametrize("dimmer", [65, 75])
+def test_dark_tissue_that_less_gain_turns_black_is_not_learnt_as_grey(dimmer):
+    bright, _ = injection(5.0, onset_s=99.0, gain_db=lambda t: -12.0 * (1.0 < t < 2.8) + 6.0 * (t >= 2.8))
+    frames = [replace(f, pixels=np.maximum(f.pixels, dimmer) - dimmer) for f in bright]
+    assert not any(r.pools for r in run(frames))
+
+
 def test_a_vessel_that_pulsates_beside_the_tip_stays_out():
     tissue = scenes.speckle(3).astype(np.float32)
     x, z = scenes.grid_mm()
