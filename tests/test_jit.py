@@ -39,17 +39,27 @@ def kernels_after_warmup(arguments, **environment):
     }
 
 
-# What the pipeline calls from Python, from a frame's evidence to its tracks.
+# What the pipeline calls from Python, from a frame's evidence to its tracks and its fluid.
 STEPS = (
     ("_area", "picture_outline"),
     ("detection.strip", "strip_inputs"),
     ("detection.strip_net", "run_strip_net"),
+    ("detection.strip_net", "end_of"),
     ("detection.search", "block_products"),
+    ("detection.search", "in_units"),
+    ("detection.search", "count_entered"),
     ("detection.search", "search_lines"),
+    ("detection.search", "pick_lines"),
     ("detection.examine", "examine_all"),
     ("detection.forest", "sums_of_trees"),
     ("motion", "normal_equations"),
+    ("motion", "damped_step"),
+    ("motion", "take_difference"),
+    ("motion", "follow_frame"),
     ("tracking", "predict_belief"),
+    ("tracking", "weigh_belief"),
+    ("injectate.polygons", "add_moments"),
+    ("injectate.polygons", "closed_length"),
 )
 
 

@@ -17,7 +17,7 @@ from usguide.intensity import to_grey
 from usguide.types import Frame
 
 BLACK_GREY_LEVELS = 2.0
-"""At most this grey level counts as 'no picture here' where it touches the border of the region."""
+"""At most this grey level is black: 'no picture here' where it touches the border of the region."""
 
 LEAST_SHARE_OF_PICTURE = 0.005
 """Of the region: what is smaller and lies apart is a letter or a mark, not picture."""

@@ -9,6 +9,7 @@ from conftest import frame_of, needle_picture
 
 import usguide as ug
 from usguide.detection import DetectionSettings, DetectorSettings, LineDetector, SearchSettings, gather_evidence
+from usguide.errors import InputError
 
 
 def errors(shaft, tip, angle_deg):
@@ -193,3 +194,9 @@ def test_settings_reach_the_detector():
     coarse = ug.detect_shafts(frame_of(pixels), settings=DetectionSettings(working_mm_per_px=0.3))
     assert coarse
     assert coarse[0] != ug.detect_shafts(frame_of(pixels))[0]
+
+
+@pytest.mark.parametrize("stride", [0, -1])
+def test_a_stride_below_one_is_refused(stride):
+    with pytest.raises(InputError, match="stream_stride_px: expected 1 or more"):
+        DetectorSettings(stream_stride_px=stride)

@@ -15,6 +15,7 @@ from usguide.detection._kernels.strip import CHANNELS, LOOK_SEEN, MAY_END
 from usguide.detection.detector import DetectionSettings, gather_evidence, needle_forest
 from usguide.detection.evidence import EvidenceSettings, shading
 from usguide.detection.strips import DILATIONS, SCALARS, StripNet, StripReader, strip_net
+from usguide.errors import InputError
 from usguide.geometry import ImageGeometry
 from usguide.types import InsertionPrior
 
@@ -204,3 +205,8 @@ def test_the_network_that_ships_reads_these_inputs(alone):
     net = strip_net(alone=alone)
     assert net.first.shape[1] == CHANNELS
     assert net.head.shape[1] == 2 * len(net.first) + SCALARS
+
+
+def test_a_network_with_an_odd_number_of_units_is_refused():
+    with pytest.raises(InputError, match="even number of units, got 7"):
+        random_net(units=7)

@@ -78,6 +78,18 @@ def test_what_was_there_while_nothing_could_be_told_is_not_new(untold):
     assert after_untold(2.0, **untold) < after_untold(6.0, **untold)
 
 
+@pytest.mark.parametrize("rate_hz", [20.0, 2.0])
+def test_what_was_untold_is_forgotten_by_the_clock_and_not_by_an_onset(rate_hz):
+    test = OnsetTest(SETTINGS)
+    test.look(blob(10.0), 0.0, 0.0, marked=False, told=False)
+    test.rearm()
+    for k in range(1, round(2 * rate_hz) + 1):
+        test.look(None, k / rate_hz, 1 / rate_hz, marked=False)
+    # A blob of 8 is 8 - 15 / e over what was there, and counts as far as that is above the allowance.
+    test.look(blob(8.0), 2.0, 1e-4, marked=False)
+    assert test.sum / 1e-4 == pytest.approx(8.0 - 15.0 / np.e - 1.0, abs=1e-3)
+
+
 def test_a_gap_in_the_stream_counts_as_one_frame():
     test = OnsetTest(SETTINGS)
     assert test.look(blob(6.0), 10.0, 9.0, marked=False) is None

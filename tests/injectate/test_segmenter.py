@@ -117,6 +117,17 @@ def test_dark_tissue_that_less_gain_turns_black_is_not_learnt_as_grey(dimmer):
     assert not any(r.pools for r in run(frames))
 
 
+def test_tissue_that_turns_black_at_even_gain_is_learnt_as_black():
+    frames, _ = injection(14.0, onset_s=99.0)
+    x, z = scenes.grid_mm()
+    black = (abs(x - TIP_MM[0]) < 3) & (abs(z - TIP_MM[1]) < 3)
+    frames = [replace(f, pixels=np.where(black & (f.timestamp_s > 1.0), 0, f.pixels).astype(np.uint8)) for f in frames]
+    segmenter = InjectateSegmenter()
+    early = [segmenter.update(f) for f in frames if f.timestamp_s < 12.0]
+    segmenter.seed(TIP_MM)
+    assert not any(r.pools for r in early + [segmenter.update(f) for f in frames if f.timestamp_s >= 12.0])
+
+
 def test_a_vessel_that_pulsates_beside_the_tip_stays_out():
     tissue = scenes.speckle(3).astype(np.float32)
     x, z = scenes.grid_mm()

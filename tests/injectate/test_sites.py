@@ -75,6 +75,17 @@ def test_nothing_begins_while_the_needle_is_drawn_back_or_pushed_on_fast(speed_m
     assert may_begin(sites, fluid_at(25.0 + speed_mm_s * 0.5)) == (True, begins)
 
 
+@pytest.mark.parametrize("rate_hz", [20.0, 5.0, 2.0])
+def test_a_needle_that_is_lost_while_it_is_drawn_back_has_not_stopped(rate_hz):
+    drawn_back = [30.0 - 12.0 * k / rate_hz for k in range(round(1.5 * rate_hz) + 1)]
+    for lost in (0, 1):
+        sites = followed(drawn_back + [None] * lost, rate_hz)
+        assert may_begin(sites, fluid_at(drawn_back[-1])) == (True, lost / rate_hz > SiteSettings().begin_s)
+    # Half a second later it may rest anywhere.
+    sites = followed(drawn_back + [None] * (round(0.5 * rate_hz) + 1), rate_hz)
+    assert may_begin(sites, fluid_at(drawn_back[-1])) == (True, True)
+
+
 def test_the_last_place_of_a_needle_that_is_gone_is_one_where_fluid_begins():
     sites = followed([20.0] * 10 + [None] * 100)
     assert may_begin(sites, fluid_at(20.0)) == (True, True)

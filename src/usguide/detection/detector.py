@@ -16,6 +16,7 @@ from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_ev
 from usguide.detection.forest import Forest, load_forest, probability
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
 from usguide.detection.strips import StripNet, read_candidates, strip_net
+from usguide.errors import InputError
 from usguide.filters import despeckle
 from usguide.grid import to_working_grid
 from usguide.types import Detection, EndProfile, Frame, InsertionPrior, Shaft, Tip
@@ -47,6 +48,10 @@ class DetectorSettings:
     """A shaft whose evidence starts this close to the edge enters at the edge: at the edge itself there is no evidence."""
     across_sigma_mm: float = 0.15
     """Of the tip, across the shaft."""
+
+    def __post_init__(self) -> None:
+        if self.stream_stride_px < 1:
+            raise InputError(f"stream_stride_px: expected 1 or more, got {self.stream_stride_px}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class Evidence:
     image : WorkingImage
         Grey levels before despeckling, valid pixels, geometry: the working grid.
     despeckled : ndarray of float32
-        The same after despeckling.
+        The same after despeckling, or itself where there is none: not to be written to.
     smooth : ndarray of float32, shape (h, w)
         On the evidence grid, of half as many pixels a side.
     valid : ndarray of bool, shape (h, w)
@@ -216,7 +216,7 @@ def shading(difference: F32, known: F32, settings: EvidenceSettings, geometry: I
     lengths = (settings.shade_near_mm, settings.shade_over_mm, settings.shade_under_mm)
     near, over, under = (max(1, round(x / mm)) for x in lengths)
     wide = max(1, round(settings.shade_width_mm / mm)) | 1
-    step = np.empty_like(difference)
+    step = np.empty(difference.shape, np.float32)
     level = np.asarray(cv2.blur(difference, (wide, 1), borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
     steps_down(level, known, near, over, under, step)
     side = max(3, round(settings.surroundings_mm / mm)) | 1

@@ -132,5 +132,5 @@ def _transposed(planes: F32) -> F32:
     k, h, w = planes.shape
     out = np.empty((k, w, h), np.float32)
     for plane, turned in zip(planes, out, strict=True):
-        cv2.transpose(plane, turned)
+        turned[:] = cv2.transpose(plane)
     return out

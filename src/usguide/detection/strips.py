@@ -17,6 +17,7 @@ from usguide.detection._kernels.strip import ACROSS, CHANNELS, strip_inputs
 from usguide.detection._kernels.strip_net import end_of, run_strip_net
 from usguide.detection.candidates import ACTIVITY, FEATURE_NAMES, Candidate
 from usguide.detection.evidence import Evidence
+from usguide.errors import InputError
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -67,6 +68,10 @@ class StripNet:
     head_bias: F32
     last: F32
     last_bias: float
+
+    def __post_init__(self) -> None:
+        if len(self.first) % 2:
+            raise InputError(f"StripNet: expected an even number of units, got {len(self.first)}")
 
     def read(self, inputs: F32, scalars: F32) -> tuple[float, F64]:
         """Return the log-odds of a needle, and log-likelihoods of an end at each px, to within a constant.

@@ -262,7 +262,8 @@ class FluidFollower:
         known = ref.known[window]
         level = ref.level[window]
         now = fluid_evidence(
-            np.ascontiguousarray(grey[window]),
+            # Of its own: a shadow is lifted in it.
+            grey[window].copy(),
             np.where(known > 0, ref.picture[window], level),
             np.ascontiguousarray(level),
             np.ascontiguousarray(ref.spread[window]),
@@ -348,7 +349,7 @@ class FluidFollower:
             self._labels[window][(share > 0)[parts]] = self._next_id
             self.pools[self._next_id] = PoolState(onset_s)
             self._next_id += 1
-            self._onset.reset()
+            self._onset.rearm()
         return blob.mask
 
     def _learn_level(self, grey: F32, valid: F32, passed_s: float) -> None:
@@ -385,8 +386,9 @@ class FluidFollower:
         usable = valid * (self._learn_band(ends, here) == 0)
         offset = here.novelty.offset if here.novelty is not None else 0.0
         if offset < 0:
-            # With less gain, what is black may be of any grey level below that: it would be learnt as too bright.
-            usable[grey <= BLACK_GREY_LEVELS - offset] = 0
+            # With less gain, what is black may be of any grey level below that: it is never learnt as brighter than it was.
+            black = grey <= BLACK_GREY_LEVELS - offset
+            grey = np.where(black, np.minimum(grey, self.reference.picture), grey)
         side = 2 * max(1, round(self.settings.not_learnt_mm / mm)) + 1
         if window is not None and doubt is not None:
             usable[window][dilated(doubt, side) > 0] *= np.float32(self.settings.doubtful_share)

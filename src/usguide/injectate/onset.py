@@ -114,8 +114,13 @@ class OnsetTest:
 
     def reset(self) -> None:
         """Begin anew."""
+        self._untold = 0.0
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Wait for another onset; what could not be told apart before still can't."""
         self.sum = 0.0
-        self._credited = self._untold = 0.0
+        self._credited = 0.0
         self._since_s: float | None = None
         self._began_s: float | None = None
 
@@ -147,9 +152,9 @@ class OnsetTest:
             Of the registration, in grey levels.
         """
         s = self.settings
+        self._untold *= math.exp(-passed_s / s.untold_s)
         # A freeze or a gap in the stream is one frame's worth of evidence, not many.
         passed_s = min(passed_s, LONGEST_FRAME_S)
-        self._untold *= math.exp(-passed_s / s.untold_s)
         if not told or misfit > s.worst_misfit:
             # It was there before anything could be told of it.
             self._untold = max(self._untold, 0.0 if blob is None else s.untold_share * blob.mass)

@@ -70,22 +70,25 @@ class Sites:
         for point in self._wanted_mm:
             self._seeds_px.append(reference.points_to_still(geometry.to_px(point)))
         self._wanted_mm.clear()
-        self._inwards_mm_s = 0.0
         if track is not None:
             entry, tip = reference.points_to_still(geometry.to_px([track.shaft.entry_mm, track.tip.position_mm]))
             self._tips.append((timestamp_s, tip))
             self._inwards_mm_s = self._inwards_px_s(entry) * geometry.axial_mm_per_px
+        elif not self._tips or timestamp_s - self._tips[-1][0] > self.settings.begin_s:
+            # A needle is often lost while it is drawn back: it has not stopped for that.
+            self._inwards_mm_s = 0.0
         while len(self._tips) > 1 and self._tips[0][0] < timestamp_s - self.settings.remember_s:
             self._tips.popleft()
 
     def _inwards_px_s(self, entry: F64) -> float:
-        """How fast the tip has gone on, away from where its shaft enters."""
+        """How fast the tip has gone on, away from where its shaft enters, since `speed_s` ago or the frame before that."""
         now_s, tip = self._tips[-1]
-        since_s, before = next((t, p) for t, p in self._tips if t >= now_s - self.settings.speed_s)
+        earlier = list(self._tips)[:-1]
         inwards = tip - entry
         length = float(np.hypot(*inwards))
-        if since_s == now_s or length == 0:
+        if not earlier or length == 0:
             return 0.0
+        since_s, before = next((e for e in reversed(earlier) if e[0] <= now_s - self.settings.speed_s), earlier[0])
         return float((tip - before) @ inwards) / length / (now_s - since_s)
 
     def carried(self, moved: F64) -> None:

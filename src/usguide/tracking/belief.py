@@ -84,14 +84,15 @@ class TipBelief:
         dt_s : float
             Since the frame before; 0 for the first.
         """
+        way, likelihood = (np.ascontiguousarray(a, dtype=np.float64) for a in (way_mm, log_likelihood))
+        if not way.size:
+            return
         s = self._settings
         weight = min(1.0, dt_s / s.independent_s) if dt_s > 0 else 1.0
         # A frame may be wrong, but for the first, which is all there is.
         doubt = 0.0 if self._fresh else s.doubt
         weighed = np.empty_like(self._belief)
-        if not weigh_belief(
-            self._belief, -BEHIND_MM, STEP_MM, way_mm, log_likelihood, s.softness / weight, doubt, weighed
-        ):
+        if not weigh_belief(self._belief, -BEHIND_MM, STEP_MM, way, likelihood, s.softness / weight, doubt, weighed):
             return
         self._belief, self._found = weighed, None
         self._fresh = False

@@ -163,9 +163,9 @@ def _inverse_scale(
         for q in range(U(wq)):
             row[q] = coarse[p0, q] * (one - fy) + coarse[p1, q] * fy
         row[wq] = row[wq - 1]
-        first = row[0]
+        level = row[0]
         for k in range(U(BLOCK_PX // 2)):
-            wide[k] = first
+            wide[k] = level
         for q in range(U(wq)):
             v, step = row[q], (row[q + U(1)] - row[q]) * share
             at = q * U(BLOCK_PX) + U(BLOCK_PX // 2)
