@@ -25,6 +25,11 @@ EXTRA = (
     (351, (31, 40, 26, 15, 2, 36, 10, 19)),
 )
 """First seed of a further set of phantoms, and by how many rows each of its columns is turned."""
+HELD_OUT = (
+    (26_001, (17, 11, 23, 6, 36, 14, 29, 3)),
+    (27_001, (26, 2, 35, 13, 9, 32, 19, 41)),
+)
+"""The same of two that nothing is fitted on (`held_out.py`)."""
 ANATOMY_SEED = 301
 STILL_SEED, STILLS_EACH = 10_001, 7
 """Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
@@ -36,21 +41,33 @@ def tuning_recordings() -> list[Recording]:
     """Return every sequence that may be fitted on; recordings that are absent are left out."""
     found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
     # What else is done to a recording goes by its place in the list: what was added last comes last.
-    return [*found, *_phantoms(0, 2), *_anatomies(), *_uniform(), *_stills(), *_phantoms(2, len(EXTRA))]
+    extra = [list(_phantoms(f"x{k}", *one)) for k, one in enumerate(EXTRA)]
+    return [
+        *found,
+        *extra[0],
+        *extra[1],
+        *_anatomies(),
+        *_uniform(),
+        *_stills(),
+        *(r for one in extra[2:] for r in one),
+    ]
 
 
-def _phantoms(first: int, end: int) -> Iterator[Recording]:
-    for k in range(first, end):
-        seed, shifts = EXTRA[k]
-        for n, row in enumerate(_turned(phantom_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))):
-            try:
-                made = phantom_suite._needle(row, seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
-            except AssertionError:  # no place for that needle in that picture
-                continue
-            yield replace(made, name=f"x{k}-{made.name}")
-        for n, free in enumerate(phantom_suite.NEEDLE_FREE):
-            made = phantom_suite._free(free, seed + 500 + n, "tune", quick=False)  # noqa: SLF001
-            yield replace(made, name=f"x{k}-{made.name}")
+def held_out() -> list[Recording]:
+    """Return two sets of rendered phantoms that nothing was fitted on."""
+    return [r for k, one in enumerate(HELD_OUT) for r in _phantoms(f"vx{k}", *one)]
+
+
+def _phantoms(name: str, seed: int, shifts: tuple[int, ...]) -> Iterator[Recording]:
+    for n, row in enumerate(_turned(phantom_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))):
+        try:
+            made = phantom_suite._needle(row, seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
+        except AssertionError:  # no place for that needle in that picture
+            continue
+        yield replace(made, name=f"{name}-{made.name}")
+    for n, free in enumerate(phantom_suite.NEEDLE_FREE):
+        made = phantom_suite._free(free, seed + 500 + n, "tune", quick=False)  # noqa: SLF001
+        yield replace(made, name=f"{name}-{made.name}")
 
 
 def _uniform() -> Iterator[Recording]:
