@@ -32,7 +32,7 @@ class OnsetSettings:
     """So much of the mass of the heaviest blob elsewhere is expected at the tip, too."""
     growth_mass_s: float = 30.0
     """Fluid gathers at no more than so much mass in a second: what is there from one frame to the next was not injected."""
-    threshold: float = 0.2
+    threshold: float = 0.3
     """Mass times seconds above that allowance at which it is fluid."""
     usual_misfit: float = 6.0
     """With a worse registration, in grey levels, allowance and threshold rise with its square."""

@@ -104,19 +104,18 @@ def examine(
         half = HALF_STRIP if look_again == 0 else NEAR_STRIP
         stride = FIRST_STRIDE_PX if look_again == 0 else 1
         samples = 1 + (steps - 1) // stride
-        span = float(max(1, (samples - 1) * stride))
         straighten(look, look_known, look_energy, look_floor2, new, new_known, new_energy, new_floor2, x0, y0, angle, bend, samples, stride, half, a, seen_a, b, seen_b)  # fmt: skip  # noqa: E501
         centre[:] = 0
         if look_again == 0:
             fit_centre(a, b, samples, FIRST_REACH_PX, 1e9, centre)
         usual = 0.5 * USUAL_BEND_PER_MM * mm * length * length
-        ridge = 4.0 / (usual * usual) / stride if length * mm > 6 else 1e9
+        ridge = 4.0 / (usual * usual) if length * mm > 6 else 1e9
         away = fit_centre(a, b, samples, REACH_PX, ridge, centre)
         moved = max(abs(centre[0]), abs(centre[0] + centre[1] + centre[2]))
         x0, y0 = x0 - math.sin(angle) * centre[0], y0 + math.cos(angle) * centre[0]
         limit = 0.5 * BEND_PER_MM * mm
-        bend = min(max(bend + centre[2] / (span * span), -limit), limit)
-        angle += math.atan(centre[1] / span)
+        bend = min(max(bend + centre[2] / (length * length), -limit), limit)
+        angle += math.atan(centre[1] / length)
         # The strip starts before the entry, on the same parabola.
         bx, by, at_start = along(x0, y0, angle, bend, -float(before))
         n = min(before + steps + int(BEYOND_MM / mm), most)
