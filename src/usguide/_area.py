@@ -60,12 +60,12 @@ def shrink_bytes(pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
             weight, r = bottom_part[i] if k == last else full_row, U(k)
             for j in range(U(w)):
                 row[j] += weight * np.float32(pixels[r, j])
-        for j in range(w2):
-            a, b = left[j], right[j]
+        for j in range(U(w2)):
+            a, b = U(left[j]), U(right[j])
             total = row[a] * left_part[j]
             if b > a:
                 inner = np.float32(0)
-                for k in range(a + 1, b):
+                for k in range(a + U(1), b):
                     inner += row[k]
                 total += inner * full_column + row[b] * right_part[j]
             out[i, j] = total

@@ -55,7 +55,7 @@ class StreamMonitor:
         backwards = not first and now <= self._time_s
         if backwards:
             events.append(f"timestamp did not increase: {self._time_s:.6g} s, then {now:.6g} s; taken as a repeat")
-        same = self._grey is not None and key == self._frame_key and np.array_equal(self._grey, image.grey)
+        same = self._grey is not None and key == self._frame_key and _is_equal(self._grey, image.grey)
         if backwards:
             return StreamReport(InputState.OK, repeat=True, events=tuple(events))
         if not same:
@@ -90,3 +90,9 @@ def without_needle(
     # LOST is said once, so what comes after it is one more of searching.
     state = TrackState.SEARCHING if before is TrackState.LOST else before
     return GuidanceResult(index, timestamp_s, state, input_state, events=(reason,))
+
+
+def _is_equal(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
+    """Compare two pictures; where the middle row differs already, which it does in nearly every frame, no further."""
+    middle = len(a) // 2
+    return np.array_equal(a[middle], b[middle]) and np.array_equal(a, b)

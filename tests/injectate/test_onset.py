@@ -61,6 +61,13 @@ def test_what_may_not_begin_adds_up_only_once_it_has_begun():
     assert next(at for at in later if at is not None) == pytest.approx(5.0)
 
 
+def test_an_onset_is_noticed_once_the_needle_is_steady_and_dated_to_when_it_began():
+    test = OnsetTest(SETTINGS)
+    found = [test.look(blob(6.0), 0.05 * k, 0.05, marked=False, steady=k < 2 or k >= 30) for k in range(32)]
+    assert [k for k, at in enumerate(found) if at is not None] == [30, 31]
+    assert found[30] == pytest.approx(0.0)
+
+
 def after_untold(mass, **untold):
     """When a blob of 6 adds up after one of some mass was there for a second, while nothing could be told of it."""
     test = OnsetTest(SETTINGS)

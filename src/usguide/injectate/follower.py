@@ -334,6 +334,7 @@ class FluidFollower:
             passed_s,
             marked=marked,
             told=self.comparable,
+            steady=sites.steady,
             may_begin=blob is not None and sites.may_begin(blob.mask, mm, origin),
             misfit=here.novelty.misfit if here.novelty is not None else 0.0,
         )

@@ -32,7 +32,7 @@ class OnsetSettings:
     """So much of the mass of the heaviest blob elsewhere is expected at the tip, too."""
     growth_mass_s: float = 30.0
     """Fluid gathers at no more than so much mass in a second: what is there from one frame to the next was not injected."""
-    threshold: float = 0.3
+    threshold: float = 0.2
     """Mass times seconds above that allowance at which it is fluid."""
     usual_misfit: float = 6.0
     """With a worse registration, in grey levels, allowance and threshold rise with its square."""
@@ -132,6 +132,7 @@ class OnsetTest:
         *,
         marked: bool,
         told: bool = True,
+        steady: bool = True,
         may_begin: bool = True,
         misfit: float = 0.0,
     ) -> float | None:
@@ -146,6 +147,8 @@ class OnsetTest:
             An injection was marked a short time ago.
         told : bool
             The frame can be held against the reference; with a bad registration it is not, either.
+        steady : bool
+            The needle does not move too fast for an onset to begin or to be noticed.
         may_begin : bool
             Where nothing has added up yet, this blob may be the first of an onset.
         misfit : float
@@ -159,7 +162,7 @@ class OnsetTest:
             # It was there before anything could be told of it.
             self._untold = max(self._untold, 0.0 if blob is None else s.untold_share * blob.mass)
             blob = None
-        if self.sum == 0 and not may_begin:
+        if self.sum == 0 and not (steady and may_begin):
             blob = None
         ease = (s.marked_share if marked else 1.0) * max(1.0, misfit / s.usual_misfit) ** 2
         large = blob is not None and blob.area_mm2 >= s.least_mm2
@@ -181,5 +184,5 @@ class OnsetTest:
             began_s = timestamp_s if self._began_s is None else self._began_s
             self._since_s = max(began_s, timestamp_s - HINT_S)
         # One frame decides nothing, however long it lasts: there has to be more in another.
-        sure = self.sum >= ease * s.threshold and excess > 0 and not first
+        sure = self.sum >= ease * s.threshold and excess > 0 and not first and steady
         return self._since_s if sure else None

@@ -29,9 +29,9 @@ class SiteSettings:
     begin_s: float = 0.5
     """A pool begins where the tip was within so long; only then may it go on where the tip was longer ago."""
     withdrawn_mm_s: float = 6.0
-    advanced_mm_s: float = 15.0
-    """While a needle is drawn back or pushed on faster, none begins: what gets darker is the place that it leaves, or its
-    shadow."""
+    advanced_mm_s: float = 10.0
+    """While a needle is drawn back or pushed on faster, none begins or is noticed: what gets darker is the place that it
+    leaves, or its shadow."""
     speed_s: float = 0.3
     """The speed is taken over so long."""
 
@@ -106,10 +106,13 @@ class Sites:
         """Draw what is within reach, in a window that starts at `origin_px` (x, y)."""
         return self._around(self.points_px, shape, mm_per_px, origin_px)
 
+    @property
+    def steady(self) -> bool:
+        """Whether the needle moves no faster than one that injects."""
+        return -self.settings.withdrawn_mm_s <= self._inwards_mm_s <= self.settings.advanced_mm_s
+
     def may_begin(self, mask: Bytes, mm_per_px: float, origin_px: tuple[int, int]) -> bool:
         """Tell whether fluid within a mask, in a window that starts at `origin_px` (x, y), may be the first of a pool."""
-        if not -self.settings.withdrawn_mm_s <= self._inwards_mm_s <= self.settings.advanced_mm_s:
-            return False
         tips = [p for t, p in self._tips if t >= self._tips[-1][0] - self.settings.begin_s]
         return bool((mask & self._around([*self._seeds_px, *tips], mask.shape, mm_per_px, origin_px)).any())
 
