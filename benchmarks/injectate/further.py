@@ -10,14 +10,13 @@ cores, and is kept in USGUIDE_CACHE_DIR.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rich.progress import Progress
-
 from usguide import datasets
-from usguide.bench import Sequence, Suite, Watcher, run_bench, save_figures, save_report
+from usguide.bench import BenchOptions, Sequence, Suite
 from usguide.bench.anatomy_suite import STILLS
 from usguide.bench.injectate_suite import (
     FLUID,
@@ -29,7 +28,7 @@ from usguide.bench.injectate_suite import (
     first_with_room,
     turned,
 )
-from usguide.bench.run import BenchOptions
+from usguide.cli.bench import run
 
 SETS = ((21_001, 11, 5), (22_001, 17, 2), (23_001, 5, 1), (24_001, 14, 6))
 """First seed, none of them the suites', and by how many rows injections and intravascular cases are turned."""
@@ -49,37 +48,15 @@ def further(number: int) -> Iterator[Sequence]:
         yield replace(made, name=f"f{number}-{made.name}")
 
 
-class Bar(Watcher):
-    """Shows what is done."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._task = progress, progress.add_task("sequences", total=None)
-
-    def begin(self, sequences: int) -> None:
-        """Take how many there are."""
-        self._progress.update(self._task, total=sequences)
-
-    def done(self, name: str) -> None:
-        """Go on by one."""
-        self._progress.update(self._task, advance=1, description=name)
-
-
 def main() -> None:
-    """Run, print what is asked and what came out, and save the report."""
+    """Run as `usguide bench` does: a bar, what is asked and what came out, and the report in a folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=3, choices=range(1, len(SETS) + 1))
     parser.add_argument("--jobs", type=int, default=None, help="processes; by default one a core")
     parser.add_argument("--out", type=Path, default=Path("further-out"), help="folder for the report")
     options = parser.parse_args()
     chosen = Suite("injectate", tuple(s for n in range(options.sets) for s in further(n)), ())
-    with Progress(transient=True) as progress:
-        run = run_bench(BenchOptions(jobs=options.jobs, split="tune"), chosen=(chosen,), watcher=Bar(progress))
-    options.out.mkdir(parents=True, exist_ok=True)
-    save_figures(options.out / "bench.json", run.figures)
-    save_report(options.out / "report.html", run.figures, run.worst, injectate=run.injectate)
-    for line in run.figures["injectate"]["bars"]:
-        holds = {True: "yes", False: "no", None: "-"}[line["holds"]]
-        print(f"{line['group']}: {line['what']}: asked {line['asked']}, measured {line['measured']}, holds {holds}")
+    sys.exit(run(BenchOptions(jobs=options.jobs, split="tune"), options.out, quiet=False, chosen=(chosen,)))
 
 
 if __name__ == "__main__":

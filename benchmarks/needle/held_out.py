@@ -9,27 +9,23 @@ Rendering them takes ten minutes on two cores; they are kept in USGUIDE_CACHE_DI
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from scenes import held_out
 
-from usguide.bench import Suite, run_bench, save_figures
-from usguide.bench.run import BenchOptions
+from usguide.bench import BenchOptions, Suite
+from usguide.cli.bench import run
 
 
 def main() -> None:
-    """Run, print what is asked and what came out, and save the figures."""
+    """Run as `usguide bench` does: a bar, what is asked and what came out, and the report in a folder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=None, help="processes; by default one a core")
-    parser.add_argument("--out", type=Path, default=Path("held-out"), help="folder for bench.json")
+    parser.add_argument("--out", type=Path, default=Path("held-out"), help="folder for the report")
     options = parser.parse_args()
     chosen = Suite("phantom", tuple(held_out()), ())
-    run = run_bench(BenchOptions(jobs=options.jobs, split="tune"), chosen=(chosen,))
-    options.out.mkdir(parents=True, exist_ok=True)
-    save_figures(options.out / "bench.json", run.figures)
-    for line in run.figures["bars"]:
-        if line["holds"] is not None:
-            print(f"{line['group']}: {line['what']}: asked {line['asked']}, measured {line['measured']}")
+    sys.exit(run(BenchOptions(jobs=options.jobs, split="tune"), options.out, quiet=False, chosen=(chosen,)))
 
 
 if __name__ == "__main__":

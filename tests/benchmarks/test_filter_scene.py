@@ -1,28 +1,18 @@
 """The truth of the filter benchmark's pictures is the mean of many of them, and its regions hold what they say."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmark_scripts import loaded
 
 from usguide.image_quality import RAYLEIGH_ENL, enl
 from usguide.intensity import log_decompress
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "filters" / "filter_scene.py"
-
 
 @pytest.fixture(scope="module")
 def scene() -> ModuleType:
-    if not FILE.is_file():
-        pytest.skip("the benchmarks are not part of an installed package")
-    spec = importlib.util.spec_from_file_location(FILE.stem, FILE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[FILE.stem] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("filters/filter_scene.py")
 
 
 def test_truth_is_the_mean_envelope(scene: ModuleType) -> None:

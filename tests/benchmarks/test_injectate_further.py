@@ -1,10 +1,7 @@
 """The further injections: on seeds and stills of their own, none of them the test split's; nothing is rendered here."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
+from benchmark_scripts import loaded
 
 from usguide import datasets
 from usguide.bench.anatomy_suite import STILLS
@@ -12,18 +9,10 @@ from usguide.bench.injectate_suite import FLUID, QUIET, UNSEEN, injectate_suite
 from usguide.bench.sequences import Rendered
 from usguide.errors import UsguideError
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "injectate" / "further.py"
-
 
 @pytest.fixture(scope="module")
 def further():
-    if not FILE.is_file():
-        pytest.skip("the benchmarks are not part of an installed package")
-    spec = importlib.util.spec_from_file_location(FILE.stem, FILE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[FILE.stem] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("injectate/further.py")
 
 
 def test_sets_share_no_seed_with_each_other_or_the_suite(further):

@@ -1,29 +1,19 @@
 """What the needle's trees are fitted on: turned pictures and their truth lie on each other."""
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from benchmark_scripts import loaded
 from conftest import frame_of, needle_picture
 
 import usguide as ug
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "needle" / "collect.py"
-
 
 @pytest.fixture(scope="module")
 def collect():
-    if not FILE.is_file():
-        pytest.skip("the benchmarks are not part of an installed package")
-    spec = importlib.util.spec_from_file_location(FILE.stem, FILE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[FILE.stem] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded("needle/collect.py")
 
 
 def grey_at(frame, points_mm):

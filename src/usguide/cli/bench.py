@@ -15,6 +15,7 @@ from rich.table import Table
 from usguide.bench import (
     BenchOptions,
     BenchRun,
+    Suite,
     Watcher,
     compare,
     load_figures,
@@ -65,8 +66,8 @@ def _watcher(stop: StopRequest, *, quiet: bool) -> Iterator[Watcher]:
         yield _Bar(stop, progress)
 
 
-def run(options: BenchOptions, out: Path, *, quiet: bool) -> int:
-    """Run and write; return the exit code.
+def run(options: BenchOptions, out: Path, *, quiet: bool, chosen: tuple[Suite, ...] | None = None) -> int:
+    """Run and write; return the exit code. `chosen` are suites in place of those that the options name.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def run(options: BenchOptions, out: Path, *, quiet: bool) -> int:
     with folder_for(out):
         with StopRequest() as stop:
             with _watcher(stop, quiet=quiet) as watcher:
-                done = run_bench(options, watcher=watcher)
+                done = run_bench(options, chosen=chosen, watcher=watcher)
             stop.ignore()
             save_figures(out / "bench.json", done.figures)
             save_report(out / "report.html", done.figures, done.worst, done.worst_sequences, done.injectate)
