@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide._jit import kernel
-
-U = np.uint64
+from usguide._jit import U, kernel
 
 
 @kernel

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
+
+U = np.uint64
+"""Indices that can't be negative need no wrapping, which is what lets loops over them be vectorised."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,11 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide._jit import kernel
+from usguide._jit import U, kernel
 
 F64 = NDArray[np.float64]
-U = np.uint64
-"""Indices that can't be negative need no wrapping, which is what lets the loops be vectorised."""
 
 
 @kernel

@@ -11,11 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide._jit import kernel
+from usguide._jit import U, kernel
 
 F32 = NDArray[np.float32]
-U = np.uint64
-"""Indices that can't be negative need no wrapping, which is what lets the loops be vectorised."""
 
 BLOCK_PX = 4
 """The energy of the surroundings is kept for blocks of this side."""

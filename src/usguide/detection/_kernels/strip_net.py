@@ -7,8 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide._jit import kernel
-from usguide.detection._kernels.search import U
+from usguide._jit import U, kernel
 from usguide.detection._kernels.strip import LOOK_SEEN, MAY_END
 
 F32 = NDArray[np.float32]
