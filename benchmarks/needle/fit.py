@@ -133,6 +133,11 @@ ALONE_WEIGHT = 2.0
 """A band of a picture on its own counts as so many of a stream."""
 
 
+def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:
+    """Leave out bands of pictures on their own, which another network reads."""
+    return [(rows, [s for s in strips if not rows.alone[s.row]]) for rows, strips in collected]
+
+
 def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> Bands:
     """Fit trees and network on candidates."""
     rows = [r for r, _ in collected]
@@ -190,7 +195,7 @@ def main() -> None:
     parser.add_argument(
         "--alone",
         action="store_true",
-        help="store what was fitted for pictures on their own, too (docs/needle.md says why not)",
+        help="fit the network for pictures on their own instead (docs/needle.md says why it is not fitted anew)",
     )
     options = parser.parse_args()
 
@@ -198,24 +203,26 @@ def main() -> None:
         calls = [(job, models[k]) for job, k in zip(jobs, folds_of(jobs).tolist(), strict=True)]
         return kept(options.keep, name, partial(run, work, calls, options.jobs))
 
+    bands_of = list if options.alone else of_streams
     jobs, followed = candidate_jobs(), track_jobs()
-    told: list[tuple[Rows, list[Strip]]] = collected("told", collect_candidates, jobs, [None] * FOLDS)
+    told = bands_of(collected("told", collect_candidates, jobs, [None] * FOLDS))
     bands, tracks = fitted_bands(jobs, told), [UNSURE] * (FOLDS + 1)
     for turn in ("first", "second"):
         # What a tracker believes steers what it sees next: the second time it believes what the first time taught.
         rows: list[Rows] = collected(f"tracks-{turn}", collect_tracks, followed, joined(bands, tracks))
         tracks = fitted_tracks(followed, rows)
-    alone = loop_jobs(jobs)
-    untold: list[tuple[Rows, list[Strip]]] = collected("untold", collect_candidates, alone, joined(bands, tracks))
-    bands = fitted_bands([*jobs, *alone], [*told, *untold])
+    again = loop_jobs(jobs)
+    untold = bands_of(collected("untold", collect_candidates, again, joined(bands, tracks)))
+    bands = fitted_bands([*jobs, *again], [*told, *untold])
     rows = collected("tracks-third", collect_tracks, followed, joined(bands, tracks))
     tracks = fitted_tracks(followed, rows)
 
     package = Path(usguide.__file__).parent
-    for name in ("", "-alone") if options.alone else ("",):
-        store(bands[FOLDS][0], package / f"detection/fitted/needle{name}.npz")
-        np.savez_compressed(package / f"detection/fitted/strip{name}.npz", **asdict(bands[FOLDS][1]))
-    store(tracks[FOLDS], package / "tracking/fitted/track.npz")
+    name = "-alone" if options.alone else ""
+    store(bands[FOLDS][0], package / f"detection/fitted/needle{name}.npz")
+    np.savez_compressed(package / f"detection/fitted/strip{name}.npz", **asdict(bands[FOLDS][1]))
+    if not options.alone:
+        store(tracks[FOLDS], package / "tracking/fitted/track.npz")
 
 
 def joined(bands: Bands, tracks: list[Forest]) -> list[Models | None]:

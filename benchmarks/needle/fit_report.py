@@ -26,6 +26,8 @@ def report_candidates(rows: list[Rows], odds: NDArray[np.float64]) -> None:
                         (r.visible_mm[top] > 0, bool(r.line[top]), float(o[top]))
                     )
     for kind, found in best.items():
+        if not found:
+            continue
         needle, line, o = (np.array(c) for c in zip(*found, strict=True))
         limit = np.quantile(o[~needle], 0.98)
         print(
@@ -50,6 +52,8 @@ def report_strips(collected: list[tuple[Rows, list[Strip]]], strips: list[list[E
             o, line, visible = max(found)
             best[alone].append((visible > 0, line, o))
     for is_alone, likeliest in best.items():
+        if not likeliest:
+            continue
         needle, on, odds = (np.array(c) for c in zip(*likeliest, strict=True))
         limit = np.quantile(odds[~needle], 0.98)
         print(

@@ -22,6 +22,7 @@ from usguide.detection._kernels.strip import (
     MAY_END,
     NEW_AT,
     NEW_SEEN,
+    SINCE_AT,
     WAY,
     WAY_PX,
 )
@@ -163,6 +164,10 @@ def _disturb(x: Tensor, scalars: Tensor, rng: np.random.Generator) -> None:
     gain = torch.from_numpy(rng.uniform(0.6, 1.5, n).astype(np.float32))[:, None, None]
     x[..., change] *= gain
     x[..., far_change] *= gain
+    # Streams begin, and what has just changed depends on how fast a hand is.
+    since = slice(SINCE_AT, LOOK_SEEN)
+    x[..., since] *= gain
+    x[some(0.15), :, since] = 0
     # No shadow, or an echo in place of one.
     none = some(0.2)
     x[none, :, far_change] = 0
@@ -176,6 +181,7 @@ def _disturb(x: Tensor, scalars: Tensor, rng: np.random.Generator) -> None:
     x[alone, :, NEW_AT:GREY_AT] = 0
     x[alone, :, change] = 0
     x[alone, :, far_change] = 0
+    x[alone, :, since] = 0
     x[alone, :, NEW_SEEN] = 0
     x[..., WAY] += torch.from_numpy(rng.normal(0, 0.05, (n, 1)).astype(np.float32))
     # The trees' word is not always to be had.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,16 @@ EXTRA = (
     (351, (31, 40, 26, 15, 2, 36, 10, 19)),
 )
 """First seed of a further set of phantoms, and by how many rows each of its columns is turned."""
+DRIFTS = (
+    (401, (5, 28, 14, 33, 7, 18, 0, 22)),
+    (451, (19, 10, 37, 2, 24, 30, 0, 8)),
+)
+"""The same of sets in which every needle leaves the plane and comes back: of the others one in seven does."""
+LOW = (
+    (501, (11, 36, 8, 25, 17, 3, 29, 14)),
+    (701, (33, 15, 27, 4, 38, 20, 9, 24)),
+)
+"""The same of sets in which every needle lies where fasciae do, mostly below a probe that moves."""
 HELD_OUT = (
     (26_001, (17, 11, 23, 6, 36, 14, 29, 3)),
     (27_001, (26, 2, 35, 13, 9, 32, 19, 41)),
@@ -50,6 +60,8 @@ def tuning_recordings() -> list[Recording]:
         *_uniform(),
         *_stills(),
         *(r for one in extra[2:] for r in one),
+        *(r for k, one in enumerate(DRIFTS) for r in _phantoms(f"drift{k}", *one, change=_drifting)),
+        *(r for k, one in enumerate(LOW) for r in _phantoms(f"low{k}", *one, change=_low)),
     ]
 
 
@@ -58,14 +70,27 @@ def held_out() -> list[Recording]:
     return [r for k, one in enumerate(HELD_OUT) for r in _phantoms(f"vx{k}", *one)]
 
 
-def _phantoms(name: str, seed: int, shifts: tuple[int, ...]) -> Iterator[Recording]:
+Change = Callable[[phantom_suite.Row, int], phantom_suite.Row]
+
+
+def _drifting(row: phantom_suite.Row, _: int) -> phantom_suite.Row:
+    return replace(row, course="drift")
+
+
+def _low(row: phantom_suite.Row, n: int) -> phantom_suite.Row:
+    return replace(row, angle_deg=round(10 + (row.angle_deg - 10) * 25 / 65), hand=("still", "sweep", "slide")[n % 3])
+
+
+def _phantoms(name: str, seed: int, shifts: tuple[int, ...], change: Change | None = None) -> Iterator[Recording]:
+    """Give a set of phantoms; with a `change` only the needles, each changed by it."""
     for n, row in enumerate(_turned(phantom_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))):
+        planned = row if change is None else change(row, n)
         try:
-            made = phantom_suite._needle(row, seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
+            made = phantom_suite._needle(planned, seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
         except AssertionError:  # no place for that needle in that picture
             continue
         yield replace(made, name=f"{name}-{made.name}")
-    for n, free in enumerate(phantom_suite.NEEDLE_FREE):
+    for n, free in enumerate(phantom_suite.NEEDLE_FREE if change is None else ()):
         made = phantom_suite._free(free, seed + 500 + n, "tune", quick=False)  # noqa: SLF001
         yield replace(made, name=f"{name}-{made.name}")
 

@@ -17,7 +17,7 @@ from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage, to_working_grid
 from usguide.guidance import guide_to
 from usguide.injectate import InjectateSegmenter, SharedFrame
-from usguide.motion import Background, Novelty
+from usguide.motion import Background, Novelty, RecentFrames
 from usguide.settings import PipelineSettings
 from usguide.stages import AttentiveSegmenter, Despeckler, Segmenter, ShaftDetector, Tracker
 from usguide.stream import StreamMonitor
@@ -67,6 +67,7 @@ class GuidancePipeline:
         self._tracker = tracker or NeedleTracker(self.settings.tracker)
         self._segmenter = segmenter or self._own_segmenter()
         self._background = Background(self.settings.background)
+        self._recent = RecentFrames()
         self._monitor = StreamMonitor(self.settings.stream.frozen_after_s)
         self._target: Target | None = None
         self._keep_out_mm: Mapping[str, Outline] = {}
@@ -163,6 +164,7 @@ class GuidancePipeline:
         self._tracker.reset()
         self._monitor.reset()
         self._background.reset()
+        self._recent.reset()
         if self._segmenter is not None:
             self._segmenter.reset()
         self._pending_events.clear()
@@ -189,7 +191,7 @@ class GuidancePipeline:
             if frozen:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
-                evidence, novelty = self._evidence(image, clock, moving=True)
+                evidence, novelty = self._evidence(image, clock, frame.timestamp_s)
                 evidence = replace(
                     evidence,
                     search_look=novelty is None or self._is_look_due(frame.timestamp_s),
@@ -242,7 +244,7 @@ class GuidancePipeline:
         clock = _StageClock()
         image = self._grid(frame)
         clock.lap("grid")
-        found = self._detect(self._evidence(image, clock, moving=False)[0], clock)
+        found = self._detect(self._evidence(image, clock)[0], clock)
         tracks = tuple(_still_track(k + 1, d) for k, d in enumerate(found))
         track = tracks[0] if tracks else None
         strong = track is not None and track.confidence >= self.settings.detection.still_confidence
@@ -263,18 +265,22 @@ class GuidancePipeline:
             raise InvalidFrameError(f"frame {frame.index}: the source marks it {frame.status}; it is left out")
         return to_working_grid(frame, self.settings.detection.working_mm_per_px)
 
-    def _evidence(self, image: WorkingImage, clock: _StageClock, *, moving: bool) -> tuple[Evidence, Novelty | None]:
+    def _evidence(
+        self, image: WorkingImage, clock: _StageClock, timestamp_s: float | None = None
+    ) -> tuple[Evidence, Novelty | None]:
+        """Gather what a frame of a stream shows; without a time it is a picture on its own."""
         settings = self.settings.detection.evidence
         despeckled = self._despeckler(image.grey)
         clock.lap("despeckle")
         grid = to_evidence_grid(image, despeckled, settings)
         clock.lap("smooth")
-        novelty = None
-        if moving:
+        novelty = since = None
+        if timestamp_s is not None:
             smooth, valid, geometry = grid
             novelty = self._background.novelty(smooth, valid, needle_band(self._suspected(), geometry, valid.shape))
+            since = self._recent.changes(smooth, valid, timestamp_s, novelty)
             clock.lap("motion")
-        evidence = gather(image, despeckled, grid, settings, novelty)
+        evidence = gather(image, despeckled, grid, settings, novelty, since)
         clock.lap("evidence")
         return evidence, novelty
 

@@ -11,10 +11,10 @@ from scipy import ndimage
 from usguide.detection import LineDetector
 from usguide.detection._kernels import strip
 from usguide.detection._kernels.search import steps_down
-from usguide.detection._kernels.strip import CHANNELS, LOOK_SEEN, MAY_END
+from usguide.detection._kernels.strip import CHANNELS, LOOK_SEEN, MAY_END, NEW_SEEN
 from usguide.detection.detector import DetectionSettings, gather_evidence, needle_forest
 from usguide.detection.evidence import EvidenceSettings, shading
-from usguide.detection.strips import DILATIONS, SCALARS, StripNet, StripReader, strip_net
+from usguide.detection.strips import DILATIONS, SCALARS, WIDE_MM, StripNet, StripReader, strip_net
 from usguide.errors import InputError
 from usguide.geometry import ImageGeometry
 from usguide.types import InsertionPrior
@@ -113,6 +113,45 @@ def test_the_band_holds_grey_levels_beside_the_line_deeper_ones_last():
     np.testing.assert_allclose(x[strip.GREY_AT : strip.CHANGE_AT, t], expected.clip(-strip.MOST, strip.MOST), atol=2e-3)
 
 
+def with_changes(evidence, seed=3):
+    """The same evidence as of a frame in a stream, with changes that vary over the picture."""
+    noise = np.random.default_rng(seed).normal(size=(strip.LAGS, *evidence.smooth.shape))
+    since = np.stack([ndimage.gaussian_filter(n, 3) * s for n, s in zip(noise, (90, 160), strict=True)])
+    return replace(
+        evidence, new=evidence.look, difference=np.zeros_like(evidence.smooth), since=since.astype(np.float32)
+    )
+
+
+def test_the_band_holds_what_has_changed_since_moments_before():
+    evidence = with_changes(evidence_of(needle_picture(angle_deg=30, length_mm=20.0, entry_mm=(0.0, 6.0))[0]))
+    c = first_candidate(evidence)
+    x = StripReader(evidence).read(c)
+    t = np.flatnonzero(x[NEW_SEEN])
+    assert len(t) > 40
+    x0, y0, angle = c.strip
+    slope = angle + np.arctan(2 * c.bend * t)
+    line_x = x0 + math.cos(angle) * t - math.sin(angle) * c.bend * t**2
+    line_y = y0 + math.sin(angle) * t + math.cos(angle) * c.bend * t**2
+    side = max(1, round(WIDE_MM / evidence.mm_per_px)) | 1
+    for lag, since in enumerate(evidence.since.astype(float)):
+        across = np.arange(-strip.HALF_LINE, strip.HALF_LINE + 1)[:, None]
+        at = [line_y + across * np.cos(slope), line_x - across * np.sin(slope)]
+        on = ndimage.map_coordinates(since, at, order=1, mode="nearest")
+        below = np.array(strip.BESIDE_MM)[:, None] / evidence.mm_per_px
+        wide = ndimage.uniform_filter(since, side, mode="nearest")
+        beside = ndimage.map_coordinates(wide, [line_y + below, line_x + 0 * below], order=1, mode="nearest")
+        expected = np.concatenate([on, beside]) / strip.LEVELS
+        first = strip.SINCE_AT + lag * strip.SINCE
+        assert np.abs(expected).max() > 1
+        np.testing.assert_allclose(x[first : first + strip.SINCE, t], expected.clip(-strip.MOST, strip.MOST), atol=2e-3)
+
+
+def test_a_picture_on_its_own_has_not_changed():
+    evidence = evidence_of(needle_picture(angle_deg=30, length_mm=20.0, entry_mm=(0.0, 6.0))[0])
+    x = StripReader(evidence).read(first_candidate(evidence))
+    assert not x[strip.SINCE_AT : LOOK_SEEN].any()
+
+
 def test_a_mirrored_picture_gives_the_same_band():
     pixels, _, _ = needle_picture(angle_deg=35, length_mm=18.0, entry_mm=(0.0, 5.0))
     here = evidence_of(pixels)
@@ -207,6 +246,6 @@ def test_the_network_that_ships_reads_these_inputs(alone):
     assert net.head.shape[1] == 2 * len(net.first) + SCALARS
 
 
-def test_a_network_with_an_odd_number_of_units_is_refused():
-    with pytest.raises(InputError, match="even number of units, got 7"):
-        random_net(units=7)
+def test_a_network_whose_units_do_not_come_in_fours_is_refused():
+    with pytest.raises(InputError, match="multiple of four units, got 6"):
+        random_net(units=6)

@@ -28,7 +28,7 @@ class DetectorSettings:
 
     look: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.8, high=1.0, count=25))
     new: SearchSettings = field(default_factory=lambda: SearchSettings(offset=0.7, high=3.0, count=7))
-    tracked_count: int = 10
+    tracked_count: int = 6
     """Segments to look at in appearance while a needle is tracked, which is looked at anyway. Until then it is more: a
     needle that shows in appearance alone is often not among the first."""
     stream_stride_px: int = 2
@@ -38,11 +38,11 @@ class DetectorSettings:
     """A refined line may leave the prior's range by this much."""
     entry_reach_mm: float = 4.0
     """How far from a prior's entry point a line may pass."""
-    least_log_odds: float = -6.0
+    least_log_odds: float = -5.0
     """Candidates that the trees find less likely are left out, ..."""
-    most_read: int = 8
+    most_read: int = 6
     """... and of the others so many, the likeliest, are read by the network."""
-    least_read_log_odds: float = -6.0
+    least_read_log_odds: float = -5.0
     """What the network finds less likely is left out."""
     entry_gap_mm: float = 1.5
     """A shaft whose evidence starts this close to the edge enters at the edge: at the edge itself there is no evidence."""
@@ -63,7 +63,7 @@ class DetectionSettings:
     despeckle_options: dict[str, float] = field(default_factory=dict)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
-    look_every_s: float = 0.08
+    look_every_s: float = 0.12
     """New lines are sought in appearance no oftener in a stream: what is found is looked at in every frame."""
     still_confidence: float = 0.3
     """A picture on its own shows a needle when its best candidate is at least this likely: one still of twenty without a

@@ -93,6 +93,8 @@ class Evidence:
         Novelty: lines in the frame less its background. None for a picture on its own, and for a first frame.
     difference : ndarray of float32, shape (h, w), or None
         Grey levels above the background; None with `new`.
+    since : ndarray of float32, shape (2, h, w), or None
+        Grey levels above the same tissue 0.3 and 1 s before (`usguide.motion.LAGS_S`); 0 where that is not known.
     search_look : bool
         Whether new lines are to be sought in appearance, too: it changes less than novelty, and is not sought in every
         frame of a stream.
@@ -112,6 +114,7 @@ class Evidence:
     look: LineMaps
     new: LineMaps | None = None
     difference: F32 | None = None
+    since: F32 | None = None
     activity: float = 0.0
     misfit: float = 0.0
     search_look: bool = True
@@ -176,6 +179,7 @@ def gather(
     grid: tuple[F32, Mask, ImageGeometry],
     settings: EvidenceSettings,
     novelty: NewPicture | None = None,
+    since: F32 | None = None,
 ) -> Evidence:
     """Put together the evidence of one frame.
 
@@ -189,6 +193,8 @@ def gather(
     settings : EvidenceSettings
     novelty : NewPicture, optional
         What the frame shows that a background does not, on the evidence grid (`usguide.motion.Novelty` is one).
+    since : ndarray of float32, shape (2, h, w), optional
+        By how much it is brighter than moments before, tissue held still.
     """
     smooth, valid, geometry = grid
     border = max(1, round(settings.border_mm / mm_per_px(geometry)))
@@ -204,7 +210,9 @@ def gather(
     shade = shading(novelty.difference, seen, settings, geometry)
     new = LineMaps(hessian, seen, energy, settings.new_floor**2, shade)
     activity = math.log(strength[0] / strength[1])
-    return Evidence(image, despeckled, smooth, valid, geometry, look, new, novelty.difference, activity, novelty.misfit)
+    return Evidence(
+        image, despeckled, smooth, valid, geometry, look, new, novelty.difference, since, activity, novelty.misfit
+    )
 
 
 def shading(difference: F32, known: F32, settings: EvidenceSettings, geometry: ImageGeometry) -> F32:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import along
-from usguide.detection._kernels.strip import ACROSS, CHANNELS, strip_inputs
+from usguide.detection._kernels.strip import ACROSS, CHANNELS, LAGS, strip_inputs
 from usguide.detection._kernels.strip_net import end_of, run_strip_net
 from usguide.detection.candidates import ACTIVITY, FEATURE_NAMES, Candidate
 from usguide.detection.evidence import Evidence
@@ -22,9 +22,9 @@ from usguide.errors import InputError
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-UNITS, HEAD = 24, 16
-DILATIONS = (1, 2, 4, 8, 16)
-"""Px to the neighbours that each layer reads: 31 to either side in all."""
+UNITS, HEAD = 32, 16
+DILATIONS = (1, 2, 4, 8, 16, 32)
+"""Px to the neighbours that each layer reads: 63 to either side in all."""
 _DILATIONS = np.array(DILATIONS)
 SCALARS = 3
 """The trees' log-odds, how much is new everywhere, and whether anything is known to be."""
@@ -49,7 +49,7 @@ class StripNet:
     Parameters
     ----------
     first, first_bias : ndarray of float32, shape (UNITS, CHANNELS) and (UNITS,)
-    deeper, deeper_bias : ndarray of float32, shape (5, 3, UNITS, UNITS) and (5, UNITS)
+    deeper, deeper_bias : ndarray of float32, shape (6, 3, UNITS, UNITS) and (6, UNITS)
         Read the px before, here and behind, and are added to what they read: tap, out, in.
     end, gaze : ndarray of float32, shape (UNITS,)
         Log-odds of an end; how much each px counts in the mean.
@@ -70,8 +70,8 @@ class StripNet:
     last_bias: float
 
     def __post_init__(self) -> None:
-        if len(self.first) % 2:
-            raise InputError(f"StripNet: expected an even number of units, got {len(self.first)}")
+        if len(self.first) % 4:
+            raise InputError(f"StripNet: expected a multiple of four units, got {len(self.first)}")
 
     def read(self, inputs: F32, scalars: F32) -> tuple[float, F64]:
         """Return the log-odds of a needle, and log-likelihoods of an end at each px, to within a constant.
@@ -115,6 +115,8 @@ class StripReader:
         self._change = np.zeros_like(e.smooth) if e.difference is None else e.difference
         self._wide_grey = _blurred(e.smooth, side)
         self._wide_change = _blurred(self._change, side)
+        self._since = np.zeros((LAGS, *e.smooth.shape), np.float32) if e.since is None else e.since
+        self._wide_since = np.stack([_blurred(s, side) for s in self._since])
         self._unknown = np.zeros_like(e.look.known)
 
     def read(self, c: Candidate) -> F32:
@@ -126,7 +128,7 @@ class StripReader:
         strip_inputs(
             e.look.hessian, e.look.known, e.look.energy, e.look.floor2,
             new.hessian, self._unknown if e.new is None else new.known, new.energy, new.floor2,
-            e.smooth, self._wide_grey, self._change, self._wide_change,
+            e.smooth, self._wide_grey, self._change, self._wide_change, self._since, self._wide_since,
             *c.strip, c.bend, c.start, c.least, e.mm_per_px, inputs,
         )  # fmt: skip
         if math.sin(c.chord_rad) < 0:

@@ -16,7 +16,7 @@ from usguide.tracking._kernels import predict_belief, weigh_belief
 
 F64 = NDArray[np.float64]
 
-SPEEDS_MM_S = np.array([-25.0, -12.0, -6.0, -3.0, 0.0, 3.0, 6.0, 12.0, 25.0])
+SPEEDS_MM_S = np.array([-110.0, -55.0, -25.0, -12.0, -6.0, -3.0, 0.0, 3.0, 6.0, 12.0, 25.0, 55.0, 110.0])
 STEP_MM = 0.3
 LONGEST_STEP_S = 0.065
 BEHIND_MM, AHEAD_MM = 18.0, 120.0
@@ -35,7 +35,7 @@ class BeliefSettings:
     """Time constant with which a hand changes its speed."""
     still: float = 0.5
     """Share of changes that stop it."""
-    jump: float = 1e-4
+    jump: float = 1e-3
     """Chance, each frame, that nothing known holds."""
     blur_mm: float = 0.12
     softness: float = 1.0

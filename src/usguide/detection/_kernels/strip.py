@@ -19,15 +19,24 @@ LINE, BAND = 2 * HALF_LINE + 1, 2 * HALF_BAND + 1
 FAR_MM = (-8.0, -5.0, -2.5, 2.5, 5.0, 8.0, 12.0)
 """Distances along the beam at which grey levels are sampled too: a shaft casts a shadow, or reverberates."""
 FAR = len(FAR_MM)
-CHANNELS = 2 * LINE + 2 * BAND + 2 * FAR + 4
+LAGS = 2
+"""The frame is compared with as many of before."""
+BESIDE_MM = (-5.0, -2.5, 2.5, 5.0)
+BESIDE = len(BESIDE_MM)
+SINCE = LINE + BESIDE
+"""Of each, change is sampled as responses to lines are, and at these distances along the beam."""
+CHANNELS = 2 * LINE + 2 * BAND + 2 * FAR + LAGS * SINCE + 4
 LOOK_AT, NEW_AT, GREY_AT = 0, LINE, 2 * LINE
 CHANGE_AT = GREY_AT + BAND
 FAR_GREY_AT = CHANGE_AT + BAND
 FAR_CHANGE_AT = FAR_GREY_AT + FAR
-LOOK_SEEN, NEW_SEEN, WAY, MAY_END = (FAR_CHANGE_AT + FAR + k for k in range(4))
+SINCE_AT = FAR_CHANGE_AT + FAR
+LOOK_SEEN, NEW_SEEN, WAY, MAY_END = (SINCE_AT + LAGS * SINCE + k for k in range(4))
 ACROSS = (
     *((LOOK_AT, LINE), (NEW_AT, LINE), (GREY_AT, BAND), (CHANGE_AT, BAND)),
     *((FAR_GREY_AT, FAR - 1), (FAR_CHANGE_AT, FAR - 1)),
+    *((SINCE_AT + k * SINCE, LINE) for k in range(LAGS)),
+    *((SINCE_AT + k * SINCE + LINE, BESIDE) for k in range(LAGS)),
 )
 """First channel and number of those that go from over the line to under it; the furthest under it has no counterpart."""
 LEVELS = 12.0
@@ -81,6 +90,8 @@ def strip_inputs(
     wide_grey: F32,
     change: F32,
     wide_change: F32,
+    since: F32,
+    wide_since: F32,
     x0: float,
     y0: float,
     angle: float,
@@ -98,6 +109,8 @@ def strip_inputs(
         Appearance and novelty; see `search_lines`.
     grey, wide_grey, change, wide_change : float32 (h, w)
         Grey levels and their difference from the background, both also averaged over a mm or two.
+    since, wide_since : float32 (LAGS, h, w)
+        Their difference from moments before, also averaged.
     x0, y0, angle, bend : float
         The curve, as in `straighten`.
     start, least : int
@@ -131,7 +144,7 @@ def strip_inputs(
         out[WAY, t] = min(max((t - start) / WAY_PX, -1.0), 2.0)
         out[MAY_END, t] = 1 if t >= least else 0
         if not seen:
-            out[: FAR_CHANGE_AT + FAR, t] = 0
+            out[:LOOK_SEEN, t] = 0
             continue
         ax, ay = -s * side, c * side
         new_scale = new_near + (new_far - new_near) * share if is_new else 0.0
@@ -145,6 +158,10 @@ def strip_inputs(
             out[GREY_AT + HALF_BAND + k, t] = value
             out[CHANGE_AT + HALF_BAND + k, t] = between(change, i, j, px - j, py - i) / LEVELS if is_new else 0.0
         count += BAND
+        if is_new:
+            _changes(since, wide_since, x, y, ax, ay, mm, t, out)
+        else:
+            out[SINCE_AT:LOOK_SEEN, t] = 0
         for k in range(FAR):
             py = min(max(y + FAR_MM[k] / mm, 0.0), h - 1.0)
             px = min(max(x, 0.0), w - 1.0)
@@ -159,6 +176,23 @@ def strip_inputs(
     _levelled(out, CHANGE_AT, BAND, 0.0, 1.0)
     _levelled(out, FAR_GREY_AT, FAR, mean, per)
     _levelled(out, FAR_CHANGE_AT, FAR, 0.0, 1.0)
+
+
+@kernel
+def _changes(since: F32, wide: F32, x: float, y: float, ax: float, ay: float, mm: float, t: int, out: F32) -> None:
+    h, w = since.shape[1:]
+    for lag in range(LAGS):
+        first = SINCE_AT + lag * SINCE
+        for k in range(-HALF_LINE, HALF_LINE + 1):
+            px, py = min(max(x + ax * k, 0.0), w - 1.0), min(max(y + ay * k, 0.0), h - 1.0)
+            j, i = min(int(px), w - 2), min(int(py), h - 2)
+            value = between(since[lag], i, j, px - j, py - i) / LEVELS
+            out[first + HALF_LINE + k, t] = min(max(value, -MOST), MOST)
+        for k in range(BESIDE):
+            px, py = min(max(x, 0.0), w - 1.0), min(max(y + BESIDE_MM[k] / mm, 0.0), h - 1.0)
+            j, i = min(int(px), w - 2), min(int(py), h - 2)
+            value = between(wide[lag], i, j, px - j, py - i) / LEVELS
+            out[first + LINE + k, t] = min(max(value, -MOST), MOST)
 
 
 @kernel

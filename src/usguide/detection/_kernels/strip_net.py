@@ -27,31 +27,38 @@ def _mixed(x: F32, first: int, weights: F32, n: int, out: F32) -> None:
 
 
 @kernel
-def _mixed_by_two(x: F32, first: int, weights: F32, n: int, out: F32) -> None:
+def _mixed_by_four(x: F32, first: int, weights: F32, n: int, out: F32) -> None:
     """Add rows of `x`, from column `first` on, to the rows of `out`, weighted by ``weights[row of out, row of x]``.
 
-    Two rows of `out` and four of `x` at a time, so that little is loaded for each product. `out` has an even number.
+    Four rows of `out` and four of `x` at a time, so that little is loaded for each product. The rows of `out` are a
+    multiple of four.
     """
     at = U(first)
     rows, sources = weights.shape
     whole = sources // 4 * 4
-    for o in range(0, rows, 2):
-        p, q = U(o), U(o + 1)
+    for o in range(0, rows, 4):
+        p, q, r, s = U(o), U(o + 1), U(o + 2), U(o + 3)
         for k in range(0, whole, 4):
-            i, j, r, s = U(k), U(k + 1), U(k + 2), U(k + 3)
-            a, b, c, d = weights[p, i], weights[p, j], weights[p, r], weights[p, s]
-            e, f, g, h = weights[q, i], weights[q, j], weights[q, r], weights[q, s]
+            h, i, j, m = U(k), U(k + 1), U(k + 2), U(k + 3)
+            p0, p1, p2, p3 = weights[p, h], weights[p, i], weights[p, j], weights[p, m]
+            q0, q1, q2, q3 = weights[q, h], weights[q, i], weights[q, j], weights[q, m]
+            r0, r1, r2, r3 = weights[r, h], weights[r, i], weights[r, j], weights[r, m]
+            s0, s1, s2, s3 = weights[s, h], weights[s, i], weights[s, j], weights[s, m]
             for t in range(U(n)):
                 u = at + t
-                x0, x1, x2, x3 = x[i, u], x[j, u], x[r, u], x[s, u]
-                out[p, t] += a * x0 + b * x1 + c * x2 + d * x3
-                out[q, t] += e * x0 + f * x1 + g * x2 + h * x3
+                x0, x1, x2, x3 = x[h, u], x[i, u], x[j, u], x[m, u]
+                out[p, t] += p0 * x0 + p1 * x1 + p2 * x2 + p3 * x3
+                out[q, t] += q0 * x0 + q1 * x1 + q2 * x2 + q3 * x3
+                out[r, t] += r0 * x0 + r1 * x1 + r2 * x2 + r3 * x3
+                out[s, t] += s0 * x0 + s1 * x1 + s2 * x2 + s3 * x3
         for k in range(whole, sources):
-            i = U(k)
-            a, e = weights[p, i], weights[q, i]
+            h = U(k)
             for t in range(U(n)):
-                out[p, t] += a * x[i, at + t]
-                out[q, t] += e * x[i, at + t]
+                value = x[h, at + t]
+                out[p, t] += weights[p, h] * value
+                out[q, t] += weights[q, h] * value
+                out[r, t] += weights[r, h] * value
+                out[s, t] += weights[s, h] * value
 
 
 @kernel
@@ -89,7 +96,7 @@ def run_strip_net(
     zero = np.float32(0)
     for o in range(units):
         deep[o] = first_bias[o]
-    _mixed_by_two(inputs, 0, first, n, deep)
+    _mixed_by_four(inputs, 0, first, n, deep)
     for o in range(units):
         for t in range(n):
             h[o, margin + t] = max(deep[o, t], zero) * seen[t]
@@ -97,7 +104,7 @@ def run_strip_net(
         for o in range(units):
             deep[o] = deeper_bias[k, o]
         for tap in range(3):
-            _mixed_by_two(h, margin + (tap - 1) * dilations[k], deeper[k, tap], n, deep)
+            _mixed_by_four(h, margin + (tap - 1) * dilations[k], deeper[k, tap], n, deep)
         for o in range(units):
             for t in range(n):
                 h[o, margin + t] = (h[o, margin + t] + max(deep[o, t], zero)) * seen[t]

@@ -1,0 +1,96 @@
+"""How much has changed within the last moments, tissue held still: a front that moves, a shaft that fades."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from usguide.motion._kernels import take_difference
+from usguide.motion.affine import inverse, product, warped
+from usguide.motion.background import Novelty
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+LAGS_S = (0.3, 1.0)
+"""How long ago the frames are that a frame is compared with."""
+KEEP_EVERY_S = 0.045
+"""Of faster streams not every frame is kept."""
+LATE_S = 0.02
+"""A frame that is younger than asked by this is old enough."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Past:
+    """A frame of before: when, how it looked, and where its px are in the first that was kept."""
+
+    time_s: float
+    image: F32
+    sure: F32
+    affine: F64
+    offset: float
+
+
+class RecentFrames:
+    """Frames of the last second, each with the way from it to the first."""
+
+    def __init__(self) -> None:
+        self._kept: deque[_Past] = deque()
+        self._affine: F64 = np.eye(2, 3)
+
+    def reset(self) -> None:
+        """Forget them."""
+        self._kept.clear()
+
+    def changes(self, image: F32, valid: Mask, timestamp_s: float, novelty: Novelty | None) -> F32 | None:
+        """Compare a frame with those of before, and keep it.
+
+        Parameters
+        ----------
+        image : ndarray of float32, shape (h, w)
+            Smooth grey levels.
+        valid : ndarray of bool, shape (h, w)
+            Where there is a picture.
+        timestamp_s : float
+        novelty : Novelty, optional
+            Of this frame: how tissue has moved and what gain has done. Without it memory begins anew.
+
+        Returns
+        -------
+        ndarray of float32, shape (len(LAGS_S), h, w), or None
+            By how many grey levels the frame is brighter than it was so long ago, or when memory began; 0 where that is
+            not known. None for a first frame.
+        """
+        kept = self._kept
+        if novelty is None or (kept and timestamp_s <= kept[-1].time_s):
+            kept.clear()
+        offset = 0.0 if novelty is None else novelty.offset
+        found = None
+        if not kept or novelty is None:
+            self._affine = np.eye(2, 3)
+        else:
+            self._affine = product(self._affine, novelty.motion)
+            found = self._compared(image, valid, timestamp_s, offset)
+        if not kept or timestamp_s - kept[-1].time_s >= KEEP_EVERY_S - 1e-6:
+            while kept and timestamp_s - kept[0].time_s > 2 * LAGS_S[-1]:
+                kept.popleft()
+            kept.append(_Past(timestamp_s, image, valid.astype(np.float32), self._affine, offset))
+        return found
+
+    def _compared(self, image: F32, valid: Mask, now_s: float, offset: float) -> F32:
+        found, known = np.empty((len(LAGS_S), *image.shape), np.float32), np.empty(image.shape, np.bool_)
+        for out, lag_s in zip(found, LAGS_S, strict=True):
+            past = self._kept[0]
+            for frame in self._kept:
+                if now_s - frame.time_s < lag_s - LATE_S:
+                    break
+                past = frame
+            way = product(inverse(past.affine), self._affine)
+            before = warped(past.image, way, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+            take_difference(image, before, warped(past.sure, way), valid, offset - past.offset, out, known)
+        return found
