@@ -199,7 +199,9 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    def collected(name: str, work: Callable[..., Found], jobs: list[Job], models: list[Models | None]) -> list[Found]:
+    def collected(
+        name: str, work: Callable[..., Found], jobs: list[Job], models: Sequence[Models | None]
+    ) -> list[Found]:
         calls = [(job, models[k]) for job, k in zip(jobs, folds_of(jobs).tolist(), strict=True)]
         return kept(options.keep, name, partial(run, work, calls, options.jobs))
 

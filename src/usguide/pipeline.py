@@ -285,9 +285,12 @@ class GuidancePipeline:
         return evidence, novelty
 
     def _is_look_due(self, time_s: float) -> bool:
-        """Tell whether appearance is searched at this frame of a stream."""
-        if self._looked_s is not None and 0 <= time_s - self._looked_s < self.settings.detection.look_every_s - 1e-6:
-            return False
+        """Tell whether appearance is searched at this frame of a stream: at the one nearest to when it is due."""
+        if self._looked_s is not None:
+            passed = time_s - self._looked_s
+            half_step = 0.5 * max(0.0, time_s - self._last.timestamp_s) if self._last is not None else 0.0
+            if passed >= 0 and passed + half_step < self.settings.detection.look_every_s - 1e-6:
+                return False
         self._looked_s = time_s
         return True
 
