@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from test_motion import VALID, moved, view
 
+from usguide.detection._kernels.strip import LAGS
 from usguide.motion import LAGS_S, Background, RecentFrames
 
 
@@ -79,6 +80,33 @@ def test_what_is_no_picture_is_not_known():
         image = view(moved()) + np.float32(5 * k) * (np.arange(240) > 150)
         changes = watched.look(np.asarray(image, np.float32), 0.05 * k, valid)
     assert not changes[:, :, 200:].any()
+
+
+def test_what_was_before_a_gap_is_not_compared_with():
+    watched = Watched()
+    for k in range(10):
+        watched.look(view(moved()), 0.05 * k)
+    assert watched.look(spot(view(moved()), 30), 0.45 + 2.5) is None
+    assert np.abs(watched.look(spot(view(moved()), 30), 0.45 + 2.6)).max() < 2
+
+
+def test_what_a_caller_does_to_its_picture_later_changes_nothing():
+    watched, image = Watched(), view(moved())
+    watched.look(image, 0.0)
+    image += 40
+    np.testing.assert_allclose(watched.look(view(moved()), 0.3)[0, 20:-20, 20:-20], 0, atol=1)
+
+
+def test_ways_do_not_add_up_for_ever():
+    watched = Watched()
+    for k in range(200):
+        changes = watched.look(view(moved(12 * np.sin(0.05 * k), 9 * np.sin(0.08 * k))), 0.05 * k)
+    assert np.abs(watched.recent._affine[:, 2]).max() < 20
+    assert np.percentile(np.abs(changes[:, 30:-30, 30:-30]), 99) < 6
+
+
+def test_the_network_reads_as_many_lags():
+    assert len(LAGS_S) == LAGS
 
 
 @pytest.mark.parametrize("again_s", [0.2, 0.45])

@@ -145,6 +145,27 @@ def test_a_change_of_size_and_spacing_keeps_the_track(advancing):
     assert "spacing" in result.events[0]
 
 
+def test_a_change_of_spacing_alone_leaves_nothing_that_is_known_in_px(advancing):
+    frames, _ = advancing
+    since = []
+
+    class Noting:
+        def detect(self, evidence, prior, expected=()):
+            since.append((evidence.new, evidence.since))
+            return []
+
+    pipeline = ug.GuidancePipeline(PRIOR, detector=Noting())
+    run(frames[:8], pipeline)
+    assert since[0] == (None, None)
+    assert all(new is not None and changes.shape == (2, *new.known.shape) for new, changes in since[1:])
+    assert np.abs(since[-1][1]).max() > 10  # the needle advances
+    wider = replace(frames[8].geometry, lateral_mm_per_px=frames[8].geometry.lateral_mm_per_px * 1.001)
+    pipeline.step(replace(frames[8], geometry=wider))
+    assert since[-1] == (None, None)
+    pipeline.step_still(frames[9])
+    assert since[-1] == (None, None)
+
+
 def test_a_bad_frame_raises_and_changes_nothing(advancing):
     frames, _ = advancing
     good, hurt = ug.GuidancePipeline(PRIOR), ug.GuidancePipeline(PRIOR)

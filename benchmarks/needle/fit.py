@@ -130,7 +130,7 @@ def store(forest: Forest, path: Path) -> None:
 Bands = list[tuple[Forest, StripNet]]
 """Of each fold what never saw it, then what saw all."""
 ALONE_WEIGHT = 2.0
-"""A band of a picture on its own counts as so many of a stream."""
+"""A band of a picture on its own counts as so many of a stream, where both are learnt from (`--alone`)."""
 
 
 def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument(
         "--alone",
         action="store_true",
-        help="fit the network for pictures on their own instead (docs/needle.md says why it is not fitted anew)",
+        help="fit trees and network for pictures on their own instead (docs/needle.md says why they are not fitted anew)",
     )
     options = parser.parse_args()
 
@@ -216,8 +216,9 @@ def main() -> None:
     again = loop_jobs(jobs)
     untold = bands_of(collected("untold", collect_candidates, again, joined(bands, tracks)))
     bands = fitted_bands([*jobs, *again], [*told, *untold])
-    rows = collected("tracks-third", collect_tracks, followed, joined(bands, tracks))
-    tracks = fitted_tracks(followed, rows)
+    if not options.alone:
+        rows = collected("tracks-third", collect_tracks, followed, joined(bands, tracks))
+        tracks = fitted_tracks(followed, rows)
 
     package = Path(usguide.__file__).parent
     name = "-alone" if options.alone else ""

@@ -164,7 +164,7 @@ def _disturb(x: Tensor, scalars: Tensor, rng: np.random.Generator) -> None:
     gain = torch.from_numpy(rng.uniform(0.6, 1.5, n).astype(np.float32))[:, None, None]
     x[..., change] *= gain
     x[..., far_change] *= gain
-    # Streams begin, and what has just changed depends on how fast a hand is.
+    # Not every stream has run for long; what has just changed is as strong as what is new.
     since = slice(SINCE_AT, LOOK_SEEN)
     x[..., since] *= gain
     x[some(0.15), :, since] = 0

@@ -184,6 +184,10 @@ class GuidancePipeline:
         clock.lap("grid")
         report = self._monitor.look(frame, image)
         events = (*self._take_events(), *report.events)
+        if report.moved:
+            # What is known in px lies elsewhere now; the tracks are in mm.
+            self._background.reset()
+            self._recent.reset()
         if report.repeat and report.input_state is InputState.OK and self._last is not None:
             result = self._repeated(frame, clock, events)
         else:

@@ -21,6 +21,8 @@ class StreamReport:
     input_state: InputState
     repeat: bool
     """The frame brings nothing new: same picture, or a time that does not increase."""
+    moved: bool
+    """Size, spacing or region are not those of the frame before: its px lie elsewhere."""
     events: tuple[str, ...]
 
 
@@ -49,7 +51,8 @@ class StreamMonitor:
         key = (frame.shape, frame.geometry.spacing_mm, frame.region)
         now, events = frame.timestamp_s, []
         first = self._frame_key is None
-        if not first and key != self._frame_key:
+        moved = not first and key != self._frame_key
+        if moved:
             events.append(_describe_change(self._frame_key, key))
             logger.info("frame %d: %s", frame.index, events[-1])
         backwards = not first and now <= self._time_s
@@ -57,12 +60,13 @@ class StreamMonitor:
             events.append(f"timestamp did not increase: {self._time_s:.6g} s, then {now:.6g} s; taken as a repeat")
         same = self._grey is not None and key == self._frame_key and _is_equal(self._grey, image.grey)
         if backwards:
-            return StreamReport(InputState.OK, repeat=True, events=tuple(events))
+            return StreamReport(InputState.OK, repeat=True, moved=False, events=tuple(events))
         if not same:
             self._grey, self._changed_s = image.grey, now
         self._frame_key, self._time_s = key, now
         frozen = same and now - self._changed_s >= self._frozen_after_s
-        return StreamReport(InputState.FROZEN if frozen else InputState.OK, repeat=same, events=tuple(events))
+        state = InputState.FROZEN if frozen else InputState.OK
+        return StreamReport(state, repeat=same, moved=moved, events=tuple(events))
 
 
 def _describe_change(old: tuple[object, ...] | None, new: tuple[object, ...]) -> str:

@@ -148,8 +148,21 @@ def test_the_band_holds_what_has_changed_since_moments_before():
 
 def test_a_picture_on_its_own_has_not_changed():
     evidence = evidence_of(needle_picture(angle_deg=30, length_mm=20.0, entry_mm=(0.0, 6.0))[0])
-    x = StripReader(evidence).read(first_candidate(evidence))
+    candidate = first_candidate(evidence)
+    assert not StripReader(evidence).read(candidate)[strip.SINCE_AT : LOOK_SEEN].any()
+
+
+def test_what_has_changed_where_nothing_is_known_to_be_new_is_not_read():
+    evidence = with_changes(evidence_of(needle_picture(angle_deg=30, length_mm=20.0, entry_mm=(0.0, 6.0))[0]))
+    unknown = replace(evidence.new, known=np.zeros_like(evidence.new.known))
+    x = StripReader(replace(evidence, new=unknown)).read(first_candidate(evidence))
     assert not x[strip.SINCE_AT : LOOK_SEEN].any()
+
+
+def test_changes_of_another_size_are_refused():
+    evidence = with_changes(evidence_of(needle_picture(angle_deg=30, length_mm=20.0, entry_mm=(0.0, 6.0))[0]))
+    with pytest.raises(InputError, match="since: expected shape"):
+        StripReader(replace(evidence, since=evidence.since[:1]))
 
 
 def test_a_mirrored_picture_gives_the_same_band():

@@ -94,7 +94,8 @@ class Evidence:
     difference : ndarray of float32, shape (h, w), or None
         Grey levels above the background; None with `new`.
     since : ndarray of float32, shape (2, h, w), or None
-        Grey levels above the same tissue 0.3 and 1 s before (`usguide.motion.LAGS_S`); 0 where that is not known.
+        Grey levels above the same tissue 0.3 and 1 s before (`usguide.motion.LAGS_S`), or since memory began where that is
+        shorter; 0 where that is not known.
     search_look : bool
         Whether new lines are to be sought in appearance, too: it changes less than novelty, and is not sought in every
         frame of a stream.

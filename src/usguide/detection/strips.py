@@ -46,6 +46,8 @@ WIDE_MM = 1.5
 class StripNet:
     """Layers of a network that `benchmarks/needle/fit.py` fits.
 
+    The one for pictures on their own is older: 24 units, no weight on what has changed, and nothing in the sixth layer.
+
     Parameters
     ----------
     first, first_bias : ndarray of float32, shape (UNITS, CHANNELS) and (UNITS,)
@@ -115,6 +117,8 @@ class StripReader:
         self._change = np.zeros_like(e.smooth) if e.difference is None else e.difference
         self._wide_grey = _blurred(e.smooth, side)
         self._wide_change = _blurred(self._change, side)
+        if e.since is not None and e.since.shape != (LAGS, *e.smooth.shape):
+            raise InputError(f"since: expected shape {(LAGS, *e.smooth.shape)}, got {e.since.shape}")
         self._since = np.zeros((LAGS, *e.smooth.shape), np.float32) if e.since is None else e.since
         self._wide_since = np.stack([_blurred(s, side) for s in self._since])
         self._unknown = np.zeros_like(e.look.known)

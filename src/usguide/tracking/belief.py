@@ -36,7 +36,7 @@ class BeliefSettings:
     still: float = 0.5
     """Share of changes that stop it."""
     jump: float = 1e-3
-    """Chance, each frame, that nothing known holds."""
+    """Chance, each frame and each 0.065 s of a longer step, that nothing known holds."""
     blur_mm: float = 0.12
     softness: float = 1.0
     """A frame's log-likelihoods are divided by this: neighbouring pixels see the same speckle ..."""

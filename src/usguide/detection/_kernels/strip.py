@@ -20,11 +20,11 @@ FAR_MM = (-8.0, -5.0, -2.5, 2.5, 5.0, 8.0, 12.0)
 """Distances along the beam at which grey levels are sampled too: a shaft casts a shadow, or reverberates."""
 FAR = len(FAR_MM)
 LAGS = 2
-"""The frame is compared with as many of before."""
+"""The frame is compared with as many of before (`usguide.motion.LAGS_S`)."""
 BESIDE_MM = (-5.0, -2.5, 2.5, 5.0)
+"""Distances along the beam at which what has changed since is sampled; on the line, as responses are."""
 BESIDE = len(BESIDE_MM)
 SINCE = LINE + BESIDE
-"""Of each, change is sampled as responses to lines are, and at these distances along the beam."""
 CHANNELS = 2 * LINE + 2 * BAND + 2 * FAR + LAGS * SINCE + 4
 LOOK_AT, NEW_AT, GREY_AT = 0, LINE, 2 * LINE
 CHANGE_AT = GREY_AT + BAND
