@@ -19,7 +19,7 @@ class TrackerSettings:
 
     confirm: float = 0.55
     """Confidence at which a hypothesis is called a needle, ..."""
-    keep: float = 0.25
+    keep: float = 0.4
     """... and below which a needle is no longer called seen."""
     coast_s: float = 0.5
     """A track that is not seen is kept for this long ..."""
