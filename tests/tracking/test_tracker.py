@@ -162,6 +162,21 @@ def test_a_track_that_no_longer_convinces_coasts_and_is_lost():
     assert kinds[-1] == "none"
 
 
+def test_it_takes_more_to_be_called_a_needle_than_to_stay_one():
+    def score(confidence):
+        return math.log(confidence / (1 - confidence))
+
+    unsure = tracker()
+    assert not any(run(unsure, [[detection(20.0, score=score(0.52))]] * 20))
+    sure = tracker()
+    found = run(sure, [[detection(20.0, score=score(0.58))]] * 10)[-1]
+    assert found[0].state is ug.TrackState.TRACKING
+    kept = run(sure, [[detection(20.0, score=score(0.43))]] * 4, first_s=0.5)[-1]
+    assert kept[0].state is ug.TrackState.TRACKING
+    below = run(sure, [[detection(20.0, score=score(0.37))]] * 4, first_s=0.7)[-1]
+    assert below[0].state is ug.TrackState.COASTING
+
+
 def test_a_detection_too_unlikely_neither_starts_nor_continues(make):
     assert not tracker().update([make(15, score=-6.0)], 0.0)
     kinds = states(run(tracker(), [[make(15)]] * 20 + [[make(15, score=-6.0)]] * 20))
