@@ -63,7 +63,7 @@ class DetectionSettings:
     despeckle_options: dict[str, float] = field(default_factory=dict)
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     detector: DetectorSettings = field(default_factory=DetectorSettings)
-    look_every_s: float = 0.13
+    look_every_s: float = 0.10
     """New lines are sought in appearance about as often in a stream: what is found is looked at in every frame."""
     still_confidence: float = 0.3
     """A picture on its own shows a needle when its best candidate is at least this likely: one still of twenty without a
