@@ -179,8 +179,7 @@ class _Noting(LineDetector):
     """A detector that keeps what it looked at, as it was before it was weighed; a blind one finds nothing."""
 
     blind = False
-    seen: list[Candidate] | None = None
-    """None where it did not look: at a picture that repeats."""
+    seen: list[Candidate]
     evidence: Evidence
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
@@ -263,9 +262,9 @@ def collect_candidates(job: Job, models: Models | None = None) -> tuple[Rows, li
         if still:
             continue
         told.shaft = None if look.shaft_mm is None else _chord(look.shaft_mm)
-        noting.seen = None
+        noting.seen = []  # it does not look at a picture that repeats
         pipeline.step(look.frame)
-        if n % every == 0 and n >= 2 and noting.seen is not None:
+        if n % every == 0 and n >= 2:
             found = _rows(noting, look, n, alone=False)
             strips += _strips(noting, look, found, len(rows))
             rows += found
@@ -297,10 +296,9 @@ def _one_side(prior: InsertionPrior, n: int) -> InsertionPrior:
 
 
 def _rows(noting: _Noting, look: Look, n: int, *, alone: bool) -> list[Row]:
-    seen = noting.seen or []
-    weigh(seen, NO_TREES)
+    weigh(noting.seen, NO_TREES)
     rows = []
-    for c in seen:
+    for c in noting.seen:
         entry, end = ((float(x), float(z)) for x, z in noting.evidence.geometry.to_mm([c.entry, c.end]))
         line, tip, turn = _judged(look.shaft_mm, Shaft(entry, end, 0.0))
         rows.append((c.features, n, look.visible_mm, line, tip, turn, alone))
@@ -316,9 +314,8 @@ def _strips(noting: _Noting, look: Look, rows: list[Row], before: int) -> list[S
     kept = {*others[:OTHERS], *others[len(others) // 2 :][:1], *(k for k, row in enumerate(rows) if row[3])}
     reader = StripReader(noting.evidence)
     found = []
-    seen = noting.seen or []
     for k in sorted(kept):
-        c, line = seen[k], bool(rows[k][3])
+        c, line = noting.seen[k], bool(rows[k][3])
         true_px = math.nan if not line or look.shaft_mm is None else _end_px(c, noting.evidence, look.shaft_mm[-1])
         found.append(Strip(reader.read(c).astype(np.float16), before + int(k), line, true_px))
     return found

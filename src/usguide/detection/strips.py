@@ -119,8 +119,10 @@ class StripReader:
         self._wide_change = _blurred(self._change, side)
         if e.since is not None and e.since.shape != (LAGS, *e.smooth.shape):
             raise InputError(f"since: expected shape {(LAGS, *e.smooth.shape)}, got {e.since.shape}")
-        self._since = np.zeros((LAGS, *e.smooth.shape), np.float32) if e.since is None else e.since
-        self._wide_since = np.stack([_blurred(s, side) for s in self._since])
+        if e.since is None:
+            self._since = self._wide_since = np.zeros((LAGS, *e.smooth.shape), np.float32)
+        else:
+            self._since, self._wide_since = e.since, np.stack([_blurred(s, side) for s in e.since])
         self._unknown = np.zeros_like(e.look.known)
 
     def read(self, c: Candidate) -> F32:

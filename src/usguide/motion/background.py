@@ -103,11 +103,7 @@ class Background:
             return None
         motion = product(inverse(self._affine), found.affine)
         self._affine, self._offset = found.affine, found.offset
-        background = warped(self._picture, self._affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        difference, known = np.empty_like(image), np.empty(image.shape, np.bool_)
-        # A change of gain shifts everything.
-        sure = warped(self._known, self._affine)
-        take_difference(image, background, sure, valid, self._offset, difference, known)
+        difference, known = difference_from(self._picture, self._known, self._affine, image, valid, self._offset)
         return Novelty(difference, known, found.misfit, motion, found.offset)
 
     def learn(self, image: F32, valid: Mask, timestamp_s: float, needle: Mask | None = None) -> None:
@@ -156,6 +152,17 @@ class Background:
             offset=self._offset,
         )
         return Registration(_scaled(found.affine, COARSE), found.offset, found.overlap, found.misfit)
+
+
+def difference_from(picture: F32, sure: F32, affine: F64, image: F32, valid: Mask, offset: float) -> tuple[F32, Mask]:
+    """By how much an image is brighter than a picture laid onto it by `affine`, and where that is known (`sure` is 1).
+
+    A change of gain shifts everything: `offset` is taken off.
+    """
+    before = warped(picture, affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    difference, known = np.empty_like(image), np.empty(image.shape, np.bool_)
+    take_difference(image, before, warped(sure, affine), valid, offset, difference, known)
+    return difference, known
 
 
 def _scaled(affine: F64, factor: float) -> F64:

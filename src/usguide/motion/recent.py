@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide.motion._kernels import take_difference
-from usguide.motion.affine import farthest_px, inverse, product, warped
-from usguide.motion.background import REBASE_PX, Novelty
+from usguide.motion.affine import farthest_px, inverse, product
+from usguide.motion.background import REBASE_PX, Novelty, difference_from
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -94,14 +92,13 @@ class RecentFrames:
         self._affine = np.eye(2, 3)
 
     def _compared(self, image: F32, valid: Mask, now_s: float, offset: float) -> F32:
-        found, known = np.empty((len(LAGS_S), *image.shape), np.float32), np.empty(image.shape, np.bool_)
-        for out, lag_s in zip(found, LAGS_S, strict=True):
+        found = []
+        for lag_s in LAGS_S:
             past = self._kept[0]
             for frame in self._kept:
                 if now_s - frame.time_s < lag_s - LATE_S:
                     break
                 past = frame
             way = product(inverse(past.affine), self._affine)
-            before = warped(past.image, way, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-            take_difference(image, before, warped(past.sure, way), valid, offset - past.offset, out, known)
-        return found
+            found.append(difference_from(past.image, past.sure, way, image, valid, offset - past.offset)[0])
+        return np.stack(found)
