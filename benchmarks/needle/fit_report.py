@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from collect import COUNTED_MM, Job, Rows, Strip
 from fit_strips import Example
@@ -10,35 +12,26 @@ from numpy.typing import NDArray
 from usguide.bench.sequences import Recorded
 from usguide.detection.strips import StripNet
 
+Likeliest = list[tuple[bool, bool, float]]
+"""Of each frame: whether it holds a needle, whether what is likeliest there is on it, and its log-odds."""
+
 
 def report_candidates(rows: list[Rows], odds: NDArray[np.float64]) -> None:
     """How often the likeliest candidate of a frame is the needle's line."""
     ends = np.cumsum([0, *(len(r.frame) for r in rows)])
-    best: dict[str, list[tuple[bool, bool, float]]] = {"in a stream": [], "alone": []}
+    best: dict[bool, Likeliest] = {False: [], True: []}
     for r, first in zip(rows, ends, strict=False):
         o = odds[first : first + len(r.frame)]
-        for alone in (False, True):
-            for frame in np.unique(r.frame[r.alone == alone]):
-                at = np.flatnonzero((r.frame == frame) & (r.alone == alone))
-                top = at[np.argmax(o[at])]
-                if not 0 < r.visible_mm[top] < COUNTED_MM:
-                    best["alone" if alone else "in a stream"].append(
-                        (r.visible_mm[top] > 0, bool(r.line[top]), float(o[top]))
-                    )
-    for kind, found in best.items():
-        if not found:
-            continue
-        needle, line, o = (np.array(c) for c in zip(*found, strict=True))
-        limit = np.quantile(o[~needle], 0.98)
-        print(
-            f"{kind}: likeliest candidate on the needle {line[needle].mean():.3f}, "
-            f"above 98 % of needle-free frames {(line & (o > limit))[needle].mean():.3f}"
-        )
+        # Single pictures are numbered as the frames beside them.
+        for top in _likeliest(2 * r.frame + r.alone, o):
+            if not 0 < r.visible_mm[top] < COUNTED_MM:
+                best[bool(r.alone[top])].append((r.visible_mm[top] > 0, bool(r.line[top]), float(o[top])))
+    _say("candidates", best)
 
 
 def report_strips(collected: list[tuple[Rows, list[Strip]]], strips: list[list[Example]], nets: list[StripNet]) -> None:
     """How often the likeliest band of a frame is the needle's, and how far the likeliest end of those is off."""
-    best: dict[bool, list[tuple[bool, bool, float]]] = {False: [], True: []}
+    best: dict[bool, Likeliest] = {False: [], True: []}
     off = []
     for (rows, kept), each, net in zip(collected, strips, nets, strict=True):
         frames: dict[tuple[int, bool], list[tuple[float, bool, float]]] = {}
@@ -51,20 +44,31 @@ def report_strips(collected: list[tuple[Rows, list[Strip]]], strips: list[list[E
         for (_, alone), found in frames.items():
             o, line, visible = max(found)
             best[alone].append((visible > 0, line, o))
-    for is_alone, likeliest in best.items():
-        if not likeliest:
-            continue
-        needle, on, odds = (np.array(c) for c in zip(*likeliest, strict=True))
-        limit = np.quantile(odds[~needle], 0.98)
-        print(
-            f"network, {'alone' if is_alone else 'in a stream'}: likeliest on the needle {on[needle].mean():.3f}, "
-            f"above 98 % of needle-free frames {(on & (odds > limit))[needle].mean():.3f}"
-        )
+    _say("network", best)
     away = np.array(off)
     print(
         f"ends of {len(away)} bands: {np.median(np.abs(away)):.1f} px off (median), within 10 px "
         f"{(np.abs(away) <= 10).mean():.3f}, too short {(away < -10).mean():.3f}, too long {(away > 10).mean():.3f}"
     )
+
+
+def _likeliest(frame: NDArray[np.int64], value: NDArray[np.float64]) -> Iterator[int]:
+    """Give the row of the highest value of each frame."""
+    for one in np.unique(frame):
+        at = np.flatnonzero(frame == one)
+        yield int(at[np.argmax(value[at])])
+
+
+def _say(what: str, best: dict[bool, Likeliest]) -> None:
+    for alone, found in best.items():
+        if not found:
+            continue
+        needle, line, odds = (np.array(c) for c in zip(*found, strict=True))
+        limit = np.quantile(odds[~needle], 0.98)
+        print(
+            f"{what}, {'alone' if alone else 'in a stream'}: likeliest on the needle {line[needle].mean():.3f}, "
+            f"above 98 % of needle-free frames {(line & (odds > limit))[needle].mean():.3f}"
+        )
 
 
 def report_tracks(jobs: list[Job], rows: list[Rows], chance: NDArray[np.float64]) -> None:
@@ -78,11 +82,11 @@ def report_tracks(jobs: list[Job], rows: list[Rows], chance: NDArray[np.float64]
         kind = job.recording.tags.get(
             "visibility aimed at", "real" if isinstance(job.recording.content, Recorded) else "free"
         )
-        for frame in np.unique(r.frame):
-            at = np.flatnonzero(r.frame == frame)
-            top = at[np.argmax(p[at])]
-            if not 0 < r.visible_mm[top] < COUNTED_MM:
-                frames.append((kind, bool(r.visible_mm[top] > 0), float(p[top]), float(r.tip_error_mm[top])))
+        frames += [
+            (kind, bool(r.visible_mm[top] > 0), float(p[top]), float(r.tip_error_mm[top]))
+            for top in _likeliest(r.frame, p)
+            if not 0 < r.visible_mm[top] < COUNTED_MM
+        ]
     for limit in (0.4, 0.55, 0.7):
         print(f"confidence over {limit}")
         for kind in sorted({f[0] for f in frames}):

@@ -35,6 +35,27 @@ LOW = (
     (701, (33, 15, 27, 4, 38, 20, 9, 24)),
 )
 """The same of sets in which every needle lies where fasciae do, mostly below a probe that moves."""
+MORE = (
+    (31_001, (9, 24, 2, 37, 16, 5, 33, 26)),
+    (32_001, (28, 1, 39, 14, 21, 35, 8, 17)),
+    (33_001, (36, 18, 7, 22, 30, 12, 25, 41)),
+    (36_001, (2, 35, 15, 6, 19, 27, 40, 32)),
+)
+"""The same of further sets of the first kind: twice the recordings taught the network more than anything else did."""
+THERE = (
+    (34_001, (4, 31, 20, 10, 26, 38, 0, 13)),
+    (37_001, (16, 12, 29, 0, 8, 21, 0, 39)),
+)
+"""The same of sets in which every needle is there from the first frame, most of them below a probe that moves."""
+LOWER = ((35_001, (23, 6, 34, 0, 12, 27, 16, 30)),)
+"""One more of those that lie low."""
+HARD = (
+    (38_001, (21, 5, 32, 11, 39, 17, 30, 24)),
+    (39_001, (40, 14, 26, 0, 3, 34, 10, 7)),
+)
+"""The same of sets in which no needle is easy and every probe moves."""
+LEAVING = ((40_001, (13, 22, 1, 35, 29, 6, 0, 18)),)
+"""One more of those that leave the plane."""
 HELD_OUT = (
     (26_001, (17, 11, 23, 6, 36, 14, 29, 3)),
     (27_001, (26, 2, 35, 13, 9, 32, 19, 41)),
@@ -62,6 +83,11 @@ def tuning_recordings() -> list[Recording]:
         *(r for one in extra[2:] for r in one),
         *(r for k, one in enumerate(DRIFTS) for r in _phantoms(f"drift{k}", *one, change=_drifting)),
         *(r for k, one in enumerate(LOW) for r in _phantoms(f"low{k}", *one, change=_low)),
+        *(r for k, one in enumerate(MORE) for r in _phantoms(f"more{k}", *one)),
+        *(r for k, one in enumerate(THERE) for r in _phantoms(f"there{k}", *one, change=_there)),
+        *(r for k, one in enumerate(LOWER) for r in _phantoms(f"lower{k}", *one, change=_low)),
+        *(r for k, one in enumerate(HARD) for r in _phantoms(f"hard{k}", *one, change=_hard)),
+        *(r for k, one in enumerate(LEAVING) for r in _phantoms(f"leaving{k}", *one, change=_drifting)),
     ]
 
 
@@ -79,6 +105,14 @@ def _drifting(row: phantom_suite.Row, _: int) -> phantom_suite.Row:
 
 def _low(row: phantom_suite.Row, n: int) -> phantom_suite.Row:
     return replace(row, angle_deg=round(10 + (row.angle_deg - 10) * 25 / 65), hand=("still", "sweep", "slide")[n % 3])
+
+
+def _there(row: phantom_suite.Row, n: int) -> phantom_suite.Row:
+    return replace(row, course="present", hand=("sweep", "slide", "still")[n % 3])
+
+
+def _hard(row: phantom_suite.Row, n: int) -> phantom_suite.Row:
+    return replace(row, visibility=("faint", "normal")[n % 2], hand=("sweep", "slide")[n // 2 % 2])
 
 
 def _phantoms(name: str, seed: int, shifts: tuple[int, ...], change: Change | None = None) -> Iterator[Recording]:
