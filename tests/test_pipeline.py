@@ -370,6 +370,25 @@ def test_appearance_is_searched_by_the_clock_and_novelty_in_every_frame(advancin
     assert sought == [(True, False)]
 
 
+@pytest.mark.parametrize("rate_hz", [8.0, 16.0, 50.0])
+def test_while_a_needle_is_tracked_novelty_is_searched_where_appearance_is_not(advancing, rate_hz):
+    frames, _ = advancing
+    detector, sought = ug.detection.LineDetector(), []
+
+    class Noting:
+        def detect(self, evidence, prior, expected=()):
+            sought.append((evidence.search_look, evidence.search_new))
+            return detector.detect(evidence, prior, expected)
+
+    pipeline = ug.GuidancePipeline(PRIOR, detector=Noting())
+    states = [pipeline.step(replace(f, timestamp_s=k / rate_hz, index=k)).state for k, f in enumerate(frames)]
+    tracked = [False, *(s is ug.TrackState.TRACKING for s in states[:-1])]
+    assert sum(tracked) > 5
+    # At 8 frames a second both are due in every frame; in none is neither.
+    expected = [not (t and look and rate_hz > 10) for (look, _), t in zip(sought, tracked, strict=True)]
+    assert [new for _, new in sought] == expected
+
+
 def test_it_is_searched_widely_until_a_needle_is_tracked(advancing):
     frames, _ = advancing
     detector, widely = ug.detection.LineDetector(), []

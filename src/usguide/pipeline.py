@@ -196,12 +196,7 @@ class GuidancePipeline:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
                 evidence, novelty = self._evidence(image, clock, frame.timestamp_s)
-                evidence = replace(
-                    evidence,
-                    search_look=novelty is None or self._is_look_due(frame.timestamp_s),
-                    search_widely=self._last is None or self._last.state is not TrackState.TRACKING,
-                )
-                found = self._detect(evidence, clock)
+                found = self._detect(self._with_searches(evidence, frame.timestamp_s), clock)
                 tracks = self._tracker.update(found, frame.timestamp_s)
                 suspected = self._suspected()
                 needle = needle_band(suspected, evidence.geometry, evidence.valid.shape)
@@ -287,6 +282,16 @@ class GuidancePipeline:
         evidence = gather(image, despeckled, grid, settings, novelty, since)
         clock.lap("evidence")
         return evidence, novelty
+
+    def _with_searches(self, evidence: Evidence, time_s: float) -> Evidence:
+        """Say where new lines are sought in this frame of a stream; what is followed is looked at in every frame."""
+        last = self._last
+        tracked = last is not None and last.state is TrackState.TRACKING
+        looked_before = last is not None and self._looked_s == last.timestamp_s
+        look = evidence.new is None or self._is_look_due(time_s)
+        # While a needle is tracked one search a frame is enough, but for streams so slow that both are always due.
+        new = not (tracked and look and not looked_before)
+        return replace(evidence, search_look=look, search_new=new, search_widely=not tracked)
 
     def _is_look_due(self, time_s: float) -> bool:
         """Tell whether appearance is searched at this frame of a stream: at the one nearest to when it is due."""

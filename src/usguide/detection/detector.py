@@ -141,8 +141,11 @@ class LineDetector:
         for side in sides_of(prior):
             angles = travel_directions_rad(side, (low, high), self.settings.angle_step_deg)
             entered = entered_px(evidence.valid, side)
-            for maps, settings in ((evidence.new, self.settings.new), (evidence.look, look)):
-                if maps is not None and (evidence.search_look or maps is not evidence.look):
+            for maps, sought, settings in (
+                (evidence.new, evidence.search_new, self.settings.new),
+                (evidence.look, evidence.search_look, look),
+            ):
+                if maps is not None and sought:
                     rough += [s.ends_px for s in find_segments(maps, entered, angles, settings, mm, stride)]
         found = np.array(rough).reshape(-1, 2, 2)
         ends = [np.asarray(evidence.geometry.to_px([s.entry_mm, s.distal_mm])) for s in expected]

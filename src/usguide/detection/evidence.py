@@ -99,6 +99,8 @@ class Evidence:
     search_look : bool
         Whether new lines are to be sought in appearance, too: it changes less than novelty, and is not sought in every
         frame of a stream.
+    search_new : bool
+        Whether new lines are to be sought in novelty: while a needle is tracked, where appearance is not.
     search_widely : bool
         Whether more lines are to be looked at in appearance than while a needle is tracked.
     activity : float
@@ -119,6 +121,7 @@ class Evidence:
     activity: float = 0.0
     misfit: float = 0.0
     search_look: bool = True
+    search_new: bool = True
     search_widely: bool = True
 
     @property
