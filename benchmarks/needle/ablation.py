@@ -10,6 +10,7 @@ these figures say of a part is at most what it is worth.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -42,13 +43,14 @@ def despeckled_by(method: str, **options: float) -> Change:
 
 
 def searching(kind: str) -> Change:
-    """Search in one kind of evidence alone: ``look`` or ``new``."""
+    """Search in one kind of evidence alone, in every frame: ``look`` or ``new``."""
 
     def change(s: PipelineSettings) -> PipelineSettings:
         d = s.detection.detector
         other = "new" if kind == "look" else "look"
         changed = replace(d, **{other: replace(getattr(d, other), count=0)})
-        return replace(s, detection=replace(s.detection, detector=changed))
+        every_s = 0.0 if kind == "look" else math.inf
+        return replace(s, detection=replace(s.detection, detector=changed, look_every_s=every_s))
 
     return change
 

@@ -226,7 +226,7 @@ class Models:
 
 
 def collect_candidates(job: Job, models: Models | None = None) -> tuple[Rows, list[Strip]]:
-    """Run the detector over a job; every fourth frame in its stream or more, every eighth as a picture on its own.
+    """Run the detector over a job; every fifth frame in its stream or more, every eighth as a picture on its own.
 
     With `models` a tracker that believes them keeps the needle out of the background, as well as it can; without, it is
     told where the needle is.
@@ -235,8 +235,9 @@ def collect_candidates(job: Job, models: Models | None = None) -> tuple[Rows, li
     """
     prior, still = job.recording.prior, isinstance(job.recording.content, Recorded) and job.recording.content.stills
     still = still or job.recording.suite == "stills"
-    # A shaft that leaves the plane ends gradually: that takes more to learn.
-    every = 2 if job.recording.tags.get("course") == "drift" else 4
+    # A shaft that leaves the plane ends gradually: that takes more to learn. Odd, since every other frame is searched
+    # differently.
+    every = 3 if job.recording.tags.get("course") == "drift" else 5
     settings = PipelineSettings()
     told = _TruthTracker(forest=NO_TREES)
     noting: _Noting

@@ -29,7 +29,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 
 import numpy as np  # noqa: E402  (thread counts are read at import)
 from collect import COUNTED_MM, NO_TREES, TIP_MM, Job, Models, Rows, Strip, collect_candidates, collect_tracks  # noqa: E402
-from fit_jobs import FOLDS, candidate_jobs, folds_of, loop_jobs, track_jobs  # noqa: E402
+from fit_jobs import FOLDS, candidate_jobs, folds_of, is_tube, loop_jobs, track_jobs  # noqa: E402
 from fit_report import report_candidates, report_strips, report_tracks  # noqa: E402
 from fit_strips import Example, fitted_strips  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
@@ -131,6 +131,8 @@ Bands = list[tuple[Forest, StripNet]]
 """Of each fold what never saw it, then what saw all."""
 ALONE_WEIGHT = 2.0
 """A band of a picture on its own counts as so many of a stream, where both are learnt from (`--alone`)."""
+TUBE_WEIGHT = 2.0
+"""One from a tube as so many of tissue: tubes are few, and real ones are not learnt from."""
 
 
 def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:
@@ -158,11 +160,11 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
                 scalars_of(r.features[s.row], odds[at + s.row]),
                 s.line,
                 s.true_px,
-                weight=ALONE_WEIGHT if r.alone[s.row] else 1.0,
+                weight=(ALONE_WEIGHT if r.alone[s.row] else 1.0) * (TUBE_WEIGHT if is_tube(job) else 1.0),
             )
             for s in each
         ]
-        for (r, each), at in zip(collected, first, strict=False)
+        for job, (r, each), at in zip(jobs, collected, first, strict=False)
     ]
     nets = [
         fitted_strips([s for each, f in zip(strips, fold_of_job, strict=True) if f != k for s in each])

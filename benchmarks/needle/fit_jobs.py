@@ -8,7 +8,7 @@ import numpy as np
 from collect import Job
 from numpy.typing import NDArray
 from scenes import tuning_recordings
-from tubes import tubes
+from tubes import TUBE, tubes
 
 from usguide.bench.sequences import Recorded
 from usguide.bench.sequences import Sequence as Recording
@@ -21,6 +21,8 @@ ZOOMS = (1.5, 2.2, 1.8)
 """Times by which a picture of a linear probe is enlarged, in turn."""
 ZOOM_EVERY = 4
 TUBE_ZOOMS = (1.5, 2.0, 2.5)
+THICK_ZOOMS = (3.2, 4.0)
+"""Of tools in tubes once more: that thick are catheters and drains, 2 to 5 mm."""
 
 
 def candidate_jobs() -> list[Job]:
@@ -42,7 +44,7 @@ def candidate_jobs() -> list[Job]:
 
 
 def track_jobs() -> list[Job]:
-    """Every moving recording as it is; some turned, some at half the rate, some begun with the needle in place."""
+    """Every moving recording as it is; some turned, some at half the rate, some begun with the needle in place; tubes."""
     jobs = []
     moving = [r for r in tuning_recordings() if not _is_still(r)]
     for k, r in enumerate(moving):
@@ -56,7 +58,7 @@ def track_jobs() -> list[Job]:
             jobs.append(Job(r, brighter=BRIGHTER[k % len(BRIGHTER)]))
         elif k % 4 == 2:
             jobs.append(Job(r, first=40))
-    return [*jobs, *_enlarged(moving)]
+    return [*jobs, *_enlarged(moving), *_larger_tubes()]
 
 
 def _enlarged(recordings: list[Recording]) -> list[Job]:
@@ -65,15 +67,26 @@ def _enlarged(recordings: list[Recording]) -> list[Job]:
     return [Job(r, zoom=ZOOMS[k % len(ZOOMS)]) for k, r in enumerate(some[::ZOOM_EVERY])]
 
 
+def _larger_tubes() -> list[Job]:
+    return [Job(r, zoom=TUBE_ZOOMS[k % len(TUBE_ZOOMS)]) for k, r in enumerate(tubes())]
+
+
 def _tube_jobs() -> list[Job]:
-    """Enlarge every tube; tools also painted over."""
-    some = list(enumerate(tubes()))
-    larger = [Job(r, zoom=TUBE_ZOOMS[k % len(TUBE_ZOOMS)]) for k, r in some]
-    tools = [(k, r) for k, r in some if r.tags["needle"] == "yes"]
+    """Enlarge every tube; tools also painted over, and once more enlarged further."""
+    tools = [(k, job.recording) for k, job in enumerate(_larger_tubes()) if job.recording.tags["needle"] == "yes"]
     painted = [
         Job(r, zoom=TUBE_ZOOMS[(k + 1) % len(TUBE_ZOOMS)], brighter=BRIGHTER[k % len(BRIGHTER)]) for k, r in tools
     ]
-    return larger + painted
+    thick = [
+        Job(r, zoom=THICK_ZOOMS[n % 2], brighter=BRIGHTER[(k + 1) % len(BRIGHTER)] if n % 3 else None)
+        for n, (k, r) in enumerate(tools)
+    ]
+    return [*_larger_tubes(), *painted, *thick]
+
+
+def is_tube(job: Job) -> bool:
+    """Tell whether it is a run over a tube."""
+    return job.recording.tags.get("event") == TUBE
 
 
 def loop_jobs(jobs: list[Job]) -> list[Job]:

@@ -22,7 +22,7 @@ def report_candidates(rows: list[Rows], odds: NDArray[np.float64]) -> None:
     best: dict[bool, Likeliest] = {False: [], True: []}
     for r, first in zip(rows, ends, strict=False):
         o = odds[first : first + len(r.frame)]
-        # Single pictures are numbered as the frames beside them.
+        # A frame of the stream and the same frame as a picture on its own share a number.
         for top in _likeliest(2 * r.frame + r.alone, o):
             if not 0 < r.visible_mm[top] < COUNTED_MM:
                 best[bool(r.alone[top])].append((r.visible_mm[top] > 0, bool(r.line[top]), float(o[top])))

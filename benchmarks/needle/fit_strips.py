@@ -80,7 +80,7 @@ class Reader(nn.Module):
 
 
 def fitted_strips(examples: Sequence[Example], seed: int = 0, epochs: int = EPOCHS, *, say: bool = False) -> StripNet:
-    """Fit the network; the same examples give the same one."""
+    """Fit the network; on one machine the same examples give the same one."""
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
@@ -99,7 +99,7 @@ def fitted_strips(examples: Sequence[Example], seed: int = 0, epochs: int = EPOC
             x, scalars = _batch(some)
             _hide_starts(x, some, rng)
             _disturb(x, scalars, rng)
-            # Half the digits, where the processor has such instructions: the noise is far below that of the batches.
+            # Half the digits: the noise is far below that of the batches, and some processors are twice as fast.
             with torch.autocast("cpu", torch.bfloat16):
                 odds, end = (found.float() for found in model(x, scalars))
             line = torch.tensor([float(e.line) for e in some])

@@ -16,11 +16,12 @@ from usguide.phantoms.grid import picture_geometry
 from usguide.phantoms.layout import Layout, Sheet
 from usguide.phantoms.layouts import random_layout
 
-SEED, COUNT, FREE_EVERY = 701, 36, 6
+SEED, COUNT, FREE_EVERY = 701, 72, 6
 """First seed; how many there are; every so many are without a tool."""
 COURSES = ("advance", "pause", "present", "jiggle", "advance", "withdraw")
 HANDS = ("still", "still", "slide", "sweep")
 TRIES = 2000
+TUBE = "a tube"
 
 
 def tubes() -> Iterator[Recording]:
@@ -55,7 +56,7 @@ def _tube(k: int) -> Recording | None:
     scene = replace(scene, hand=phantom_suite.hand_scene(hand, scene.duration_s, rng))
     scene = replace(scene, layout=_layout(scene, seed, rng))
     free = k % FREE_EVERY == FREE_EVERY - 1
-    tags = {"needle": "no" if free else "yes", "probe": scene.probe, "probe motion": hand, "event": "a tube"}
+    tags = {"needle": "no" if free else "yes", "probe": scene.probe, "probe motion": hand, "event": TUBE}
     if not free:
         needle = _tool(scene, course, rng)
         if needle is None:

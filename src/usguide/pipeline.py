@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from usguide._validation import validate_number, validate_outline, validate_point
 from usguide.detection import Evidence, LineDetector, despeckled_as_set, gather, to_evidence_grid
+from usguide.detection.schedule import SearchSchedule
 from usguide.errors import InputError, InvalidFrameError
 from usguide.geometry import ImageGeometry
 from usguide.grid import WorkingImage, to_working_grid
@@ -73,7 +74,7 @@ class GuidancePipeline:
         self._keep_out_mm: Mapping[str, Outline] = {}
         self._pending_events: list[str] = []
         self._last: GuidanceResult | None = None
-        self._looked_s: float | None = None
+        self._schedule = SearchSchedule(self.settings.detection.look_every_s)
 
     def _own_despeckler(self, image: NDArray[np.float32], /) -> NDArray[np.float32]:
         return despeckled_as_set(image, self.settings.detection)
@@ -169,7 +170,7 @@ class GuidancePipeline:
             self._segmenter.reset()
         self._pending_events.clear()
         self._last = None
-        self._looked_s = None
+        self._schedule.reset()
 
     def step(self, frame: Frame) -> GuidanceResult:
         """Process the next frame of a stream.
@@ -196,7 +197,8 @@ class GuidancePipeline:
                 tracks = self._tracker.update([], frame.timestamp_s)
             else:
                 evidence, novelty = self._evidence(image, clock, frame.timestamp_s)
-                found = self._detect(self._with_searches(evidence, frame.timestamp_s), clock)
+                tracked = self._last is not None and self._last.state is TrackState.TRACKING
+                found = self._detect(self._schedule.plan(evidence, frame.timestamp_s, tracked=tracked), clock)
                 tracks = self._tracker.update(found, frame.timestamp_s)
                 suspected = self._suspected()
                 needle = needle_band(suspected, evidence.geometry, evidence.valid.shape)
@@ -282,26 +284,6 @@ class GuidancePipeline:
         evidence = gather(image, despeckled, grid, settings, novelty, since)
         clock.lap("evidence")
         return evidence, novelty
-
-    def _with_searches(self, evidence: Evidence, time_s: float) -> Evidence:
-        """Say where new lines are sought in this frame of a stream; what is followed is looked at in every frame."""
-        last = self._last
-        tracked = last is not None and last.state is TrackState.TRACKING
-        looked_before = last is not None and self._looked_s == last.timestamp_s
-        look = evidence.new is None or self._is_look_due(time_s)
-        # While a needle is tracked one search a frame is enough, but for streams so slow that both are always due.
-        new = not (tracked and look and not looked_before)
-        return replace(evidence, search_look=look, search_new=new, search_widely=not tracked)
-
-    def _is_look_due(self, time_s: float) -> bool:
-        """Tell whether appearance is searched at this frame of a stream: at the one nearest to when it is due."""
-        if self._looked_s is not None:
-            passed = time_s - self._looked_s
-            half_step = 0.5 * max(0.0, time_s - self._last.timestamp_s) if self._last is not None else 0.0
-            if passed >= 0 and passed + half_step < self.settings.detection.look_every_s - 1e-6:
-                return False
-        self._looked_s = time_s
-        return True
 
     def _detect(self, evidence: Evidence, clock: _StageClock) -> Sequence[Detection]:
         expected = self._tracker.expected() if isinstance(self._tracker, NeedleTracker) else ()

@@ -100,7 +100,8 @@ class Evidence:
         Whether new lines are to be sought in appearance, too: it changes less than novelty, and is not sought in every
         frame of a stream.
     search_new : bool
-        Whether new lines are to be sought in novelty: while a needle is tracked, where appearance is not.
+        Whether new lines are to be sought in novelty. While a needle is tracked that is left out in frames whose appearance
+        is searched, but for streams so slow that each frame's is (`SearchSchedule`).
     search_widely : bool
         Whether more lines are to be looked at in appearance than while a needle is tracked.
     activity : float

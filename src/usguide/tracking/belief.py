@@ -34,16 +34,17 @@ class BeliefSettings:
     speed_memory_s: float = 0.2
     """Time constant with which a hand changes its speed."""
     still: float = 0.5
-    """Share of changes that stop it."""
+    """Half of the changes are to a speed next to it; of the others this share stops it."""
     jump: float = 1e-3
-    """Chance, each frame and each 0.065 s of a longer step, that nothing known holds."""
+    """Chance, in 0.065 s, that nothing known holds."""
     blur_mm: float = 0.12
+    """Least spread of a step, however short: with less, slow tips would stick to the grid's places."""
     softness: float = 1.0
     """A frame's log-likelihoods are divided by this: neighbouring pixels see the same speckle ..."""
-    doubt: float = 1e-4
-    """Likelihood of every place in any frame: a single frame does not overrule all that was seen before."""
     independent_s: float = 0.06
     """... and so do frames that follow each other faster than this."""
+    doubt: float = 1e-4
+    """Likelihood of every place in any frame: a single frame does not overrule all that was seen before."""
 
 
 class TipBelief:
@@ -67,10 +68,13 @@ class TipBelief:
         s = self._settings
         # A hand changes its speed within a fifth of a second: a long time passes in steps that are shorter than that.
         count = math.ceil(dt_s / LONGEST_STEP_S)
-        keep = math.exp(-dt_s / count / s.speed_memory_s)
+        step_s = dt_s / count
+        keep = math.exp(-step_s / s.speed_memory_s)
+        # As many in a second at every frame rate.
+        jump = 1 - (1 - s.jump) ** (step_s / LONGEST_STEP_S)
         for _ in range(count):
             moved = np.empty_like(self._belief)
-            predict_belief(self._belief, SPEEDS_MM_S, dt_s / count, keep, s.still, s.jump, s.blur_mm, STEP_MM, moved)
+            predict_belief(self._belief, SPEEDS_MM_S, step_s, keep, s.still, jump, s.blur_mm, STEP_MM, moved)
             self._belief = moved
         self._found = None
 

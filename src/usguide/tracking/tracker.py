@@ -23,10 +23,10 @@ class TrackerSettings:
     """... and below which a needle is no longer called seen."""
     coast_s: float = 0.5
     """A track that is not seen is kept for this long ..."""
+    unconfirmed_s: float = 0.25
+    """... and one that was never confirmed for this long; so long, too, a new one is kept whatever its log-odds."""
     remember_s: float = 10.0
     """Where a needle was lost, one that is seen again within this time is the same."""
-    unconfirmed_s: float = 0.25
-    """... and one that was never confirmed for this long."""
     trust_s: float = 2.0
     """A seed is believed for this long whatever the picture shows of it."""
     start_log_odds: float = -3.5
@@ -103,7 +103,8 @@ class NeedleTracker:
     def update(self, detections: Sequence[Detection], timestamp_s: float) -> tuple[NeedleTrack, ...]:
         """Take one frame's candidates and return the confirmed tracks, best first.
 
-        A track that is given up at this frame is returned once, with state LOST.
+        A track that is given up at this frame is returned once, with state LOST; of two that have come to lie on one line
+        the less trusted is dropped without.
 
         Parameters
         ----------
