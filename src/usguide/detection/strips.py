@@ -22,7 +22,7 @@ from usguide.errors import InputError
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-UNITS, HEAD = 32, 16
+UNITS, HEAD = 48, 16
 DILATIONS = (1, 2, 4, 8, 16, 32)
 """Px to the neighbours that each layer reads: 63 to either side in all."""
 _DILATIONS = np.array(DILATIONS)
