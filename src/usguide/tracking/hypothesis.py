@@ -15,7 +15,7 @@ from usguide.types import Detection, Shaft
 
 F64 = NDArray[np.float64]
 
-FAST_S, SLOW_S, LOOKS_S, BELIEVED_S = 0.25, 1.0, 0.3, 0.25
+FAST_S, SLOW_S, LOOKS_S, BELIEVED_S = 0.25, 1.0, 0.3, 0.5
 """Time constants of running means."""
 UNSEEN_LOG_ODDS = -6.0
 SMOOTH_STEP_MM = 3.0

@@ -224,6 +224,9 @@ LEAP_MM = 10.0
 
 
 ACROSS_SIGMA_MM = 0.15
+FADE_S = 2.0
+"""Confidence of a track that is not seen fades so slowly: half of those that coast are where they are said to be, after
+half a second as at once (held-out recordings)."""
 
 
 def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
@@ -231,7 +234,7 @@ def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
     confidence = h.confidence
     if state is not TrackState.TRACKING:
         # One frame that does not convince does not undo what convinced before.
-        confidence = max(h.confidence, h.believed) * math.exp(-unseen / 0.5)
+        confidence = max(h.confidence, h.believed) * math.exp(-unseen / FADE_S)
     way = h.way_mm
     fraction = min(1.0, way / h.longest_mm) if h.longest_mm > 0 else 1.0
     # A visible end that has come back may be a withdrawn tip, or one that has left the plane.
