@@ -176,7 +176,7 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
     return list(zip(forests, nets, strict=True))
 
 
-FRESH_WEIGHT = 6.0
+FRESH_WEIGHT = 3.0
 """A fresh recording counts as so many: only there does a track see the network that ships read what is new to it."""
 
 
