@@ -89,11 +89,9 @@ def with_hidden_starts(x: NDArray[np.float64], y: NDArray[np.bool_], start: int)
     return shown
 
 
-def fitted(
-    x: NDArray[np.float64], y: NDArray[np.bool_], settings: dict[str, Any], weight: NDArray[np.float64] | None = None
-) -> HistGradientBoostingClassifier:
+def fitted(x: NDArray[np.float64], y: NDArray[np.bool_], settings: dict[str, Any]) -> HistGradientBoostingClassifier:
     """Boosted trees; the same rows give the same trees."""
-    return HistGradientBoostingClassifier(**settings, l2_regularization=3.0, random_state=0).fit(x, y, weight)
+    return HistGradientBoostingClassifier(**settings, l2_regularization=3.0, random_state=0).fit(x, y)
 
 
 def as_forest(model: HistGradientBoostingClassifier, names: tuple[str, ...]) -> Forest:
@@ -176,26 +174,18 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
     return list(zip(forests, nets, strict=True))
 
 
-FRESH_WEIGHT = 3.0
-"""A fresh recording counts as so many: only there does a track see the network that ships read what is new to it."""
-
-
 def fitted_tracks(jobs: list[Job], rows: list[Rows]) -> list[Forest]:
     """Fit the track's trees: of each fold those that never saw it, then those that saw all."""
     x, line, tip = pick(rows, "features"), pick(rows, "line"), pick(rows, "tip_error_mm")
     y, use = line & (tip <= TIP_MM), judged(rows) & np.isfinite(x[:, 0])
     fold = np.repeat(folds_of(jobs), [len(r.frame) for r in rows])
     shown = with_hidden_starts(x, y, TRACK_FEATURES.index("start_mm"))
-    weight = np.where(fold == FOLDS, FRESH_WEIGHT, 1.0)
-    parts = [*((fold != k) & use for k in range(FOLDS)), use]
-    models = [fitted(shown[part], y[part], TRACK, weight[part]) for part in parts]
+    models = [fitted(shown[part], y[part], TRACK) for part in [*((fold != k) & use for k in range(FOLDS)), use]]
     chance = np.zeros(len(x))
     for k in range(FOLDS):
         chance[fold == k] = models[k].predict_proba(x[fold == k])[:, 1]
     chance[~np.isfinite(x[:, 0])] = 0.0
-    known = fold != FOLDS
-    judged_jobs = [k for k, f in enumerate(folds_of(jobs).tolist()) if f != FOLDS]
-    report_tracks([jobs[k] for k in judged_jobs], [rows[k] for k in judged_jobs], chance[known])
+    report_tracks(jobs, rows, chance)
     return [as_forest(m, TRACK_FEATURES) for m in models]
 
 
@@ -207,7 +197,7 @@ def main() -> None:
     parser.add_argument(
         "--alone",
         action="store_true",
-        help="fit trees and network for pictures on their own instead (docs/needle-tried.md: why they are not anew)",
+        help="fit trees and network for pictures on their own instead (docs/needle-tried.md says why they are not fitted anew)",
     )
     options = parser.parse_args()
 

@@ -7,7 +7,7 @@ from zlib import crc32
 import numpy as np
 from collect import Job
 from numpy.typing import NDArray
-from scenes import FRESH_NAME, fresh_recordings, tuning_recordings
+from scenes import tuning_recordings
 from tubes import TUBE, tubes
 
 from usguide.bench.sequences import Recorded
@@ -44,7 +44,7 @@ def candidate_jobs() -> list[Job]:
 
 
 def track_jobs() -> list[Job]:
-    """Every moving recording as it is; some turned, some at half the rate, some begun with the needle in place."""
+    """Every moving recording as it is; some turned, some at half the rate, some begun with the needle in place; tubes."""
     jobs = []
     moving = [r for r in tuning_recordings() if not _is_still(r)]
     for k, r in enumerate(moving):
@@ -58,7 +58,7 @@ def track_jobs() -> list[Job]:
             jobs.append(Job(r, brighter=BRIGHTER[k % len(BRIGHTER)]))
         elif k % 4 == 2:
             jobs.append(Job(r, first=40))
-    return [*jobs, *_enlarged(moving), *_larger_tubes(), *(Job(r) for r in fresh_recordings())]
+    return [*jobs, *_enlarged(moving), *_larger_tubes()]
 
 
 def _enlarged(recordings: list[Recording]) -> list[Job]:
@@ -99,9 +99,5 @@ def _is_still(recording: Recording) -> bool:
 
 
 def folds_of(jobs: list[Job]) -> NDArray[np.int64]:
-    """Give each job the fold of its recording, whatever is done to that and whatever else there is to fit on.
-
-    Fresh ones are in none of the folds: what was fitted on all the others has not seen them.
-    """
-    names = [job.recording.name for job in jobs]
-    return np.array([FOLDS if name.startswith(FRESH_NAME) else crc32(name.encode()) % FOLDS for name in names])
+    """Give each job the fold of its recording, whatever is done to that and whatever else there is to fit on."""
+    return np.array([crc32(job.recording.name.encode()) % FOLDS for job in jobs])

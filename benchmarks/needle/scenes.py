@@ -56,13 +56,6 @@ HARD = (
 """The same of sets in which no needle is easy and every probe moves."""
 LEAVING = ((40_001, (13, 22, 1, 35, 29, 6, 0, 18)),)
 """One more of those that leave the plane."""
-FRESH = (
-    (42_001, (18, 33, 11, 29, 22, 7, 37, 3)),
-    (43_001, (32, 8, 23, 16, 41, 26, 13, 35)),
-)
-"""The same of two on which the track's trees alone are fitted: they see what the network that ships makes of needles that
-are new to it."""
-FRESH_NAME = "fresh"
 HELD_OUT = (
     (26_001, (17, 11, 23, 6, 36, 14, 29, 3)),
     (27_001, (26, 2, 35, 13, 9, 32, 19, 41)),
@@ -96,11 +89,6 @@ def tuning_recordings() -> list[Recording]:
         *(r for k, one in enumerate(HARD) for r in _phantoms(f"hard{k}", *one, change=_hard)),
         *(r for k, one in enumerate(LEAVING) for r in _phantoms(f"leaving{k}", *one, change=_drifting)),
     ]
-
-
-def fresh_recordings() -> list[Recording]:
-    """Return two sets of rendered phantoms on which nothing but the track's trees is fitted."""
-    return [r for k, one in enumerate(FRESH) for r in _phantoms(f"{FRESH_NAME}{k}", *one)]
 
 
 def held_out() -> list[Recording]:
