@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument(
         "--alone",
         action="store_true",
-        help="fit trees and network for pictures on their own instead (docs/needle-tried.md says why they are not fitted anew)",
+        help="fit trees and network for pictures on their own instead (docs/needle-tried.md: why they are not anew)",
     )
     options = parser.parse_args()
 
