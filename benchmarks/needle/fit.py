@@ -1,7 +1,7 @@
 """Fit the trees that weigh needle candidates and tracks, on tuning recordings alone, and store them in the package.
 
     pip install scikit-learn torch
-    python benchmarks/needle/fit.py            # renders what is not cached yet: about an hour on 2 cores the first time
+    python benchmarks/needle/fit.py            # half a day on 2 cores, an hour of it rendering what is not cached
 
 Candidates of all tuning recordings are collected, with the true needle kept out of the background; the needle's trees are
 fitted on them, and the network that reads the bands along the likelier ones; hypotheses are collected from the tracker,

@@ -73,7 +73,8 @@ def _larger_tubes() -> list[Job]:
 
 def _tube_jobs() -> list[Job]:
     """Enlarge every tube; tools also painted over, and once more enlarged further."""
-    tools = [(k, job.recording) for k, job in enumerate(_larger_tubes()) if job.recording.tags["needle"] == "yes"]
+    larger = _larger_tubes()
+    tools = [(k, job.recording) for k, job in enumerate(larger) if job.recording.tags["needle"] == "yes"]
     painted = [
         Job(r, zoom=TUBE_ZOOMS[(k + 1) % len(TUBE_ZOOMS)], brighter=BRIGHTER[k % len(BRIGHTER)]) for k, r in tools
     ]
@@ -81,7 +82,7 @@ def _tube_jobs() -> list[Job]:
         Job(r, zoom=THICK_ZOOMS[n % 2], brighter=BRIGHTER[(k + 1) % len(BRIGHTER)] if n % 3 else None)
         for n, (k, r) in enumerate(tools)
     ]
-    return [*_larger_tubes(), *painted, *thick]
+    return [*larger, *painted, *thick]
 
 
 def is_tube(job: Job) -> bool:

@@ -17,50 +17,6 @@ from usguide.errors import UsguideError
 
 SUITES = ("phantom", "anatomy", "stills", "recordings")
 COLUMNS = ("visibility", "side", "probe", "hand", "bend_per_mm", "fluid", "course", "scanner")
-EXTRA = (
-    (101, (7, 3, 19, 29, 11, 2, 15, 23)),
-    (151, (13, 27, 5, 9, 31, 20, 38, 1)),
-    (201, (22, 9, 33, 4, 17, 28, 6, 12)),
-    (251, (3, 16, 12, 21, 40, 8, 25, 34)),
-    (351, (31, 40, 26, 15, 2, 36, 10, 19)),
-)
-"""First seed of a further set of phantoms, and by how many rows each of its columns is turned."""
-DRIFTS = (
-    (401, (5, 28, 14, 33, 7, 18, 0, 22)),
-    (451, (19, 10, 37, 2, 24, 30, 0, 8)),
-)
-"""The same of sets in which every needle leaves the plane and comes back: of the others one in seven does."""
-LOW = (
-    (501, (11, 36, 8, 25, 17, 3, 29, 14)),
-    (701, (33, 15, 27, 4, 38, 20, 9, 24)),
-)
-"""The same of sets in which every needle lies where fasciae do, mostly below a probe that moves."""
-MORE = (
-    (31_001, (9, 24, 2, 37, 16, 5, 33, 26)),
-    (32_001, (28, 1, 39, 14, 21, 35, 8, 17)),
-    (33_001, (36, 18, 7, 22, 30, 12, 25, 41)),
-    (36_001, (2, 35, 15, 6, 19, 27, 40, 32)),
-)
-"""The same of further sets of the first kind: twice the recordings taught the network more than anything else did."""
-THERE = (
-    (34_001, (4, 31, 20, 10, 26, 38, 0, 13)),
-    (37_001, (16, 12, 29, 0, 8, 21, 0, 39)),
-)
-"""The same of sets in which every needle is there from the first frame, most of them below a probe that moves."""
-LOWER = ((35_001, (23, 6, 34, 0, 12, 27, 16, 30)),)
-"""One more of those that lie low."""
-HARD = (
-    (38_001, (21, 5, 32, 11, 39, 17, 30, 24)),
-    (39_001, (40, 14, 26, 0, 3, 34, 10, 7)),
-)
-"""The same of sets in which no needle is easy and every probe moves."""
-LEAVING = ((40_001, (13, 22, 1, 35, 29, 6, 0, 18)),)
-"""One more of those that leave the plane."""
-HELD_OUT = (
-    (26_001, (17, 11, 23, 6, 36, 14, 29, 3)),
-    (27_001, (26, 2, 35, 13, 9, 32, 19, 41)),
-)
-"""The same of two that nothing is fitted on (`held_out.py`)."""
 ANATOMY_SEED = 301
 STILL_SEED, STILLS_EACH = 10_001, 7
 """Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
@@ -68,63 +24,88 @@ UNIFORM_SEED = 601
 """Of needles in speckle alone, as in a block of gelatine: what laboratories practise on."""
 
 
-def tuning_recordings() -> list[Recording]:
-    """Return every sequence that may be fitted on; recordings that are absent are left out."""
-    found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
-    # What else is done to a recording goes by its place in the list: what was added last comes last.
-    extra = [list(_phantoms(f"x{k}", *one)) for k, one in enumerate(EXTRA)]
-    return [
-        *found,
-        *extra[0],
-        *extra[1],
-        *_anatomies(),
-        *_uniform(),
-        *_stills(),
-        *(r for one in extra[2:] for r in one),
-        *(r for k, one in enumerate(DRIFTS) for r in _phantoms(f"drift{k}", *one, change=_drifting)),
-        *(r for k, one in enumerate(LOW) for r in _phantoms(f"low{k}", *one, change=_low)),
-        *(r for k, one in enumerate(MORE) for r in _phantoms(f"more{k}", *one)),
-        *(r for k, one in enumerate(THERE) for r in _phantoms(f"there{k}", *one, change=_there)),
-        *(r for k, one in enumerate(LOWER) for r in _phantoms(f"lower{k}", *one, change=_low)),
-        *(r for k, one in enumerate(HARD) for r in _phantoms(f"hard{k}", *one, change=_hard)),
-        *(r for k, one in enumerate(LEAVING) for r in _phantoms(f"leaving{k}", *one, change=_drifting)),
-    ]
-
-
-def held_out() -> list[Recording]:
-    """Return two sets of rendered phantoms that nothing was fitted on."""
-    return [r for k, one in enumerate(HELD_OUT) for r in _phantoms(f"vx{k}", *one)]
-
-
 Change = Callable[[phantom_suite.Row, int], phantom_suite.Row]
 
 
-def _drifting(row: phantom_suite.Row, _: int) -> phantom_suite.Row:
+def _as_it_is(row: phantom_suite.Row, _: int) -> phantom_suite.Row:
+    return row
+
+
+def _leaving(row: phantom_suite.Row, _: int) -> phantom_suite.Row:
+    """Leave the plane and come back: of the needles as they are one in seven does."""
     return replace(row, course="drift")
 
 
 def _low(row: phantom_suite.Row, n: int) -> phantom_suite.Row:
+    """Lie where fasciae do, mostly below a probe that moves."""
     return replace(row, angle_deg=round(10 + (row.angle_deg - 10) * 25 / 65), hand=("still", "sweep", "slide")[n % 3])
 
 
 def _there(row: phantom_suite.Row, n: int) -> phantom_suite.Row:
+    """Be there from the first frame, mostly below a probe that moves."""
     return replace(row, course="present", hand=("sweep", "slide", "still")[n % 3])
 
 
 def _hard(row: phantom_suite.Row, n: int) -> phantom_suite.Row:
+    """Be no easy needle, below a probe that moves."""
     return replace(row, visibility=("faint", "normal")[n % 2], hand=("sweep", "slide")[n // 2 % 2])
 
 
-def _phantoms(name: str, seed: int, shifts: tuple[int, ...], change: Change | None = None) -> Iterator[Recording]:
-    """Give a set of phantoms; with a `change` only the needles, each changed by it."""
+SETS: dict[str, tuple[int, tuple[int, ...], Change]] = {
+    "x0": (101, (7, 3, 19, 29, 11, 2, 15, 23), _as_it_is),
+    "x1": (151, (13, 27, 5, 9, 31, 20, 38, 1), _as_it_is),
+    "x2": (201, (22, 9, 33, 4, 17, 28, 6, 12), _as_it_is),
+    "x3": (251, (3, 16, 12, 21, 40, 8, 25, 34), _as_it_is),
+    "x4": (351, (31, 40, 26, 15, 2, 36, 10, 19), _as_it_is),
+    "drift0": (401, (5, 28, 14, 33, 7, 18, 0, 22), _leaving),
+    "drift1": (451, (19, 10, 37, 2, 24, 30, 0, 8), _leaving),
+    "low0": (501, (11, 36, 8, 25, 17, 3, 29, 14), _low),
+    "low1": (701, (33, 15, 27, 4, 38, 20, 9, 24), _low),
+    "more0": (31_001, (9, 24, 2, 37, 16, 5, 33, 26), _as_it_is),
+    "more1": (32_001, (28, 1, 39, 14, 21, 35, 8, 17), _as_it_is),
+    "more2": (33_001, (36, 18, 7, 22, 30, 12, 25, 41), _as_it_is),
+    "more3": (36_001, (2, 35, 15, 6, 19, 27, 40, 32), _as_it_is),
+    "there0": (34_001, (4, 31, 20, 10, 26, 38, 0, 13), _there),
+    "there1": (37_001, (16, 12, 29, 0, 8, 21, 0, 39), _there),
+    "lower0": (35_001, (23, 6, 34, 0, 12, 27, 16, 30), _low),
+    "hard0": (38_001, (21, 5, 32, 11, 39, 17, 30, 24), _hard),
+    "hard1": (39_001, (40, 14, 26, 0, 3, 34, 10, 7), _hard),
+    "leaving0": (40_001, (13, 22, 1, 35, 29, 6, 0, 18), _leaving),
+}
+"""First seed of a further set of phantoms, by how many rows each of its columns is turned, and what all its needles do.
+
+The fold of a recording goes by its name, and pictures are cached by it.
+"""
+HELD_OUT: dict[str, tuple[int, tuple[int, ...], Change]] = {
+    "vx0": (26_001, (17, 11, 23, 6, 36, 14, 29, 3), _as_it_is),
+    "vx1": (27_001, (26, 2, 35, 13, 9, 32, 19, 41), _as_it_is),
+}
+"""The same of two that nothing is fitted on (`held_out.py`)."""
+
+
+def tuning_recordings() -> list[Recording]:
+    """Return every sequence that may be fitted on; recordings that are absent are left out."""
+    found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
+    # What else is done to a recording goes by its place in the list: what was added last comes last.
+    sets = {name: list(_phantoms(name, *one)) for name, one in SETS.items()}
+    found += [*sets.pop("x0"), *sets.pop("x1"), *_anatomies(), *_uniform(), *_stills()]
+    return [*found, *(r for one in sets.values() for r in one)]
+
+
+def held_out() -> list[Recording]:
+    """Return two sets of rendered phantoms that nothing was fitted on."""
+    return [r for name, one in HELD_OUT.items() for r in _phantoms(name, *one)]
+
+
+def _phantoms(name: str, seed: int, shifts: tuple[int, ...], change: Change) -> Iterator[Recording]:
+    """Give a set of phantoms; where its needles are changed, those alone."""
     for n, row in enumerate(_turned(phantom_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))):
-        planned = row if change is None else change(row, n)
         try:
-            made = phantom_suite._needle(planned, seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
+            made = phantom_suite._needle(change(row, n), seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
         except AssertionError:  # no place for that needle in that picture
             continue
         yield replace(made, name=f"{name}-{made.name}")
-    for n, free in enumerate(phantom_suite.NEEDLE_FREE if change is None else ()):
+    for n, free in enumerate(phantom_suite.NEEDLE_FREE if change is _as_it_is else ()):
         made = phantom_suite._free(free, seed + 500 + n, "tune", quick=False)  # noqa: SLF001
         yield replace(made, name=f"{name}-{made.name}")
 
