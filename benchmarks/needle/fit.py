@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402  (thread counts are read at import)
 from collect import COUNTED_MM, NO_TREES, TIP_MM, Job, Models, Rows, Strip, collect_candidates, collect_tracks  # noqa: E402
 from fit_jobs import FOLDS, candidate_jobs, folds_of, is_tube, loop_jobs, track_jobs  # noqa: E402
 from fit_report import report_candidates, report_strips, report_tracks  # noqa: E402
-from fit_strips import Example, fitted_strips  # noqa: E402
+from fit_strips import HIDDEN_SHARE, Example, fitted_strips  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 
@@ -133,6 +133,8 @@ ALONE_WEIGHT = 2.0
 """A band of a picture on its own counts as so many of a stream, where both are learnt from (`--alone`)."""
 TUBE_WEIGHT = 2.0
 """One from a tube as so many of tissue: tubes are few, and real ones are not learnt from."""
+TUBE_HIDDEN_SHARE = 0.5
+"""So many tools in tubes start within the picture: they come out of a wall, not in from the edge."""
 
 
 def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:
@@ -161,6 +163,7 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
                 s.line,
                 s.true_px,
                 weight=(ALONE_WEIGHT if r.alone[s.row] else 1.0) * (TUBE_WEIGHT if is_tube(job) else 1.0),
+                hidden_share=TUBE_HIDDEN_SHARE if is_tube(job) else HIDDEN_SHARE,
             )
             for s in each
         ]

@@ -49,6 +49,8 @@ class Example:
     true_px: float
     weight: float
     """It counts as so many."""
+    hidden_share: float = HIDDEN_SHARE
+    """How often it starts within the picture where it is a needle."""
 
 
 class Reader(nn.Module):
@@ -194,7 +196,7 @@ def _hide_starts(x: Tensor, some: Sequence[Example], rng: np.random.Generator) -
     """Put other tissue before some shafts: bad contact or a standoff may hide where a needle enters."""
     others = [k for k, e in enumerate(some) if not e.line]
     for k, e in enumerate(some):
-        if not e.line or not others or rng.random() > HIDDEN_SHARE:
+        if not e.line or not others or rng.random() > e.hidden_share:
             continue
         start = int(torch.argmin(x[k, :, WAY].abs()))
         most = (int(e.true_px) if np.isfinite(e.true_px) else start) - SHOWN_PX

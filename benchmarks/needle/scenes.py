@@ -18,12 +18,20 @@ from usguide.errors import UsguideError
 SUITES = ("phantom", "anatomy", "stills", "recordings")
 COLUMNS = ("visibility", "side", "probe", "hand", "bend_per_mm", "fluid", "course", "scanner")
 ANATOMY_SEED = 301
+ANATOMIES: dict[str, tuple[int, tuple[int, ...], float]] = {
+    "x1": (41_001, (3, 9, 0, 2, 6, 11, 5, 0), -2.0),
+    "x2": (42_001, (7, 5, 0, 3, 13, 2, 10, 0), 1.5),
+    "x3": (43_001, (13, 1, 0, 6, 9, 4, 15, 0), -1.0),
+    "x4": (44_001, (10, 14, 0, 8, 3, 7, 1, 0), 2.0),
+}
+"""First seed of a further set on stills, by how many rows each of its columns is turned, and its needles by how many degrees."""
 STILL_SEED, STILLS_EACH = 10_001, 7
 """Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
 UNIFORM_SEED = 601
 """Of needles in speckle alone, as in a block of gelatine: what laboratories practise on."""
 
 
+OTHER = {"left": "right", "right": "left"}
 Change = Callable[[phantom_suite.Row, int], phantom_suite.Row]
 
 
@@ -71,6 +79,12 @@ SETS: dict[str, tuple[int, tuple[int, ...], Change]] = {
     "hard0": (38_001, (21, 5, 32, 11, 39, 17, 30, 24), _hard),
     "hard1": (39_001, (40, 14, 26, 0, 3, 34, 10, 7), _hard),
     "leaving0": (40_001, (13, 22, 1, 35, 29, 6, 0, 18), _leaving),
+    "more4": (45_001, (17, 30, 11, 3, 25, 9, 38, 6), _as_it_is),
+    "more5": (46_001, (39, 8, 28, 19, 5, 31, 13, 24), _as_it_is),
+    "more6": (47_001, (12, 21, 36, 29, 33, 1, 20, 10), _as_it_is),
+    "hard2": (48_001, (6, 33, 17, 24, 36, 29, 2, 35), _hard),
+    "lower1": (50_001, (14, 27, 39, 0, 31, 8, 21, 37), _low),
+    "leaving1": (51_001, (32, 4, 23, 12, 1, 39, 0, 26), _leaving),
 }
 """First seed of a further set of phantoms, by how many rows each of its columns is turned, and what all its needles do.
 
@@ -89,7 +103,8 @@ def tuning_recordings() -> list[Recording]:
     # What else is done to a recording goes by its place in the list: what was added last comes last.
     sets = {name: list(_phantoms(name, *one)) for name, one in SETS.items()}
     found += [*sets.pop("x0"), *sets.pop("x1"), *_anatomies(), *_uniform(), *_stills()]
-    return [*found, *(r for one in sets.values() for r in one)]
+    found += [r for one in sets.values() for r in one]
+    return [*found, *_further_anatomies()]
 
 
 def held_out() -> list[Recording]:
@@ -135,28 +150,37 @@ def _turned(rows: Sequence[phantom_suite.Row], shifts: dict[str, int]) -> list[p
 
 
 def _anatomies() -> Iterator[Recording]:
+    """Give the set whose needles look and move like others of the suite's."""
+    rows = anatomy_suite.NEEDLES
+    mixed = []
+    for k, row in enumerate(rows):
+        looks, course = rows[(5 * k + 3) % len(rows)], rows[(3 * k + 7) % len(rows)].course
+        mixed.append(replace(row, visibility=looks.visibility, hand=looks.hand, course=course, side=OTHER[row.side]))
+    yield from _on_stills("x0", ANATOMY_SEED, mixed, first=1)
+
+
+def _further_anatomies() -> Iterator[Recording]:
+    for n, (name, (seed, shifts, lean_deg)) in enumerate(ANATOMIES.items()):
+        rows = _turned(anatomy_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))
+        yield from _on_stills(name, seed, [replace(r, angle_deg=r.angle_deg + lean_deg) for r in rows], first=2 + n)
+
+
+def _on_stills(name: str, seed: int, rows: list[phantom_suite.Row], first: int) -> Iterator[Recording]:
+    """Put each needle, and a hand without one, onto a still of its own, from the `first` on."""
     try:
         folder = datasets.path(anatomy_suite.STILLS)
     except UsguideError:
         return
     stills = [folder / f.path for f in datasets.files(anatomy_suite.STILLS, split="tune", match="images/*")]
-    rows = anatomy_suite.NEEDLES
-    other = {"left": "right", "right": "left"}
-    planned: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, other[r.side], r) for r in rows]
-    planned += [(name, hand, other[side], None) for name, hand, side in anatomy_suite.NEEDLE_FREE]
-    for k, (name, planned_hand, side, planned_row) in enumerate(planned):
-        still = stills[(k * len(stills) // len(planned) + 1) % len(stills)]
-        seed = ANATOMY_SEED + k
-        row, hand = planned_row, planned_hand
-        if row is not None:
-            looks, course = rows[(5 * k + 3) % len(rows)], rows[(3 * k + 7) % len(rows)].course
-            row = replace(row, visibility=looks.visibility, hand=looks.hand, course=course, side=side)
-            hand = row.hand
+    planned: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, r.side, r) for r in rows]
+    planned += [(free, hand, OTHER[side], None) for free, hand, side in anatomy_suite.NEEDLE_FREE]
+    for k, (planned_name, hand, side, row) in enumerate(planned):
+        still = stills[(k * len(stills) // len(planned) + first) % len(stills)]
         try:
-            made = anatomy_suite._sequence(name, hand, side, row, still, seed, "tune", duration_s=4.0)  # noqa: SLF001
+            made = anatomy_suite._sequence(planned_name, hand, side, row, still, seed + k, "tune", duration_s=4.0)  # noqa: SLF001
         except AssertionError:
             continue
-        yield replace(made, name=f"x0-{made.name}")
+        yield replace(made, name=f"{name}-{made.name}")
 
 
 def _stills() -> Iterator[Recording]:

@@ -1,6 +1,7 @@
 """Shafts on pictures with exact truth, turned, mirrored and rescaled."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from conftest import frame_of, needle_picture
 
 import usguide as ug
 from usguide.detection import DetectionSettings, DetectorSettings, LineDetector, SearchSettings, gather_evidence
+from usguide.detection.detector import needle_forest
 from usguide.errors import InputError
 
 
@@ -156,6 +158,19 @@ def test_an_expected_line_is_looked_at_whatever_else_is_found():
     assert math.dist(found.end.at_mm(way), tip) < 1.0
 
 
+@pytest.mark.parametrize("most_expected", [0, 1])
+def test_what_lies_where_a_needle_is_expected_is_read_whatever_the_trees_say(most_expected):
+    pixels, entry, tip = needle_picture()
+    evidence = gather_evidence(frame_of(pixels), DetectionSettings())
+    trees = replace(needle_forest(alone=True), base=needle_forest(alone=True).base - 30.0)
+    settings = DetectorSettings(most_expected=most_expected, least_read_log_odds=-40.0)
+    detector, prior = LineDetector(settings, trees), ug.InsertionPrior("left", (15, 60))
+    assert detector.detect(evidence, prior) == ()
+    elsewhere = ug.Shaft((0.0, 25.0), (20.0, 30.0), 0.0)
+    found = detector.detect(evidence, prior, (ug.Shaft(entry, tip, 0.0), elsewhere))
+    assert [math.dist(d.shaft.distal_mm, tip) < 0.8 for d in found] == [True] * most_expected
+
+
 @pytest.mark.parametrize(("entry_mm", "found"), [((0.0, 6.0), True), ((8.66, 11.0), True), ((0.0, 14.0), False)])
 def test_a_known_entry_point_leaves_out_lines_that_pass_beside_it(entry_mm, found):
     pixels, _, tip = needle_picture()
@@ -196,7 +211,7 @@ def test_settings_reach_the_detector():
     assert coarse[0] != ug.detect_shafts(frame_of(pixels))[0]
 
 
-@pytest.mark.parametrize("stride", [0, -1])
-def test_a_stride_below_one_is_refused(stride):
-    with pytest.raises(InputError, match="stream_stride_px: expected 1 or more"):
-        DetectorSettings(stream_stride_px=stride)
+@pytest.mark.parametrize(("name", "value", "least"), [("stream_stride_px", 0, 1), ("most_expected", -1, 0)])
+def test_counts_too_small_are_refused(name, value, least):
+    with pytest.raises(InputError, match=f"{name}: expected {least} or more, got {value}"):
+        DetectorSettings(**{name: value})

@@ -176,6 +176,14 @@ def distinct(candidates: list[Candidate], mm_per_px: float) -> list[Candidate]:
     return [c for c, _ in kept]
 
 
+def lies_along(c: Candidate, ends_px: F64, mm_per_px: float) -> bool:
+    """Tell whether the middle of a candidate lies on a segment, shape (2, 2), or just beyond, and goes its way."""
+    (x0, y0), (x1, y1) = ends_px.tolist()
+    there = _Line(x0, y0, x1, y1, math.atan2(y1 - y0, x1 - x0))
+    (a0, b0), (a1, b1) = c.entry.tolist(), c.end.tolist()
+    return _lies_on(_Line(a0, b0, a1, b1, c.chord_rad), there, mm_per_px)
+
+
 class _Line(NamedTuple):
     """A candidate in plain numbers: many are compared."""
 

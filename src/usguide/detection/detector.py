@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.detection._kernels.examine import EDGE_STEPS
-from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segments, weigh
+from usguide.detection.candidates import START, WEIGHED, Candidate, distinct, examine_segments, lies_along, weigh
 from usguide.detection.evidence import Evidence, EvidenceSettings, gather, to_evidence_grid
 from usguide.detection.forest import Forest, load_forest, probability
 from usguide.detection.search import SearchSettings, entered_px, find_segments, sides_of, travel_directions_rad
@@ -42,6 +42,9 @@ class DetectorSettings:
     """Candidates that the trees find less likely are left out, ..."""
     most_read: int = 6
     """... and of the others so many, the likeliest, are read by the network."""
+    most_expected: int = 3
+    """Where needles are expected, the network reads what is there whatever the trees say: of so many at most, the
+    surest. Else a needle is lost in frames in which there are many lines to choose from."""
     least_read_log_odds: float = -5.0
     """What the network finds less likely is left out."""
     entry_gap_mm: float = 1.5
@@ -50,8 +53,9 @@ class DetectorSettings:
     """Of the tip, across the shaft."""
 
     def __post_init__(self) -> None:
-        if self.stream_stride_px < 1:
-            raise InputError(f"stream_stride_px: expected 1 or more, got {self.stream_stride_px}")
+        for name, least in (("stream_stride_px", 1), ("most_expected", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +122,9 @@ class LineDetector:
         found = self.candidates(evidence, prior, expected)
         forest, net = self._models[evidence.new is None]
         weigh(found, forest)
-        likely = sorted((c for c in found if c.log_odds >= self.settings.least_log_odds), key=lambda c: -c.log_odds)
-        likely = likely[: self.settings.most_read]
-        likely = read_candidates(likely, evidence, net, self.settings.least_read_log_odds)
+        likely = read_candidates(
+            self._worth_reading(found, evidence, expected), evidence, net, self.settings.least_read_log_odds
+        )
         # What is looked for in fewer places is likelier in each.
         low, high = prior.angle_deg
         more = math.log(FITTED_RANGE_DEG / ((high - low) * len(sides_of(prior))))
@@ -128,6 +132,18 @@ class LineDetector:
             c.log_odds += more
         likely.sort(key=lambda c: -c.log_odds)
         return tuple(self._detection(c, evidence) for c in likely)
+
+    def _worth_reading(
+        self, weighed: list[Candidate], evidence: Evidence, expected: Sequence[Shaft]
+    ) -> list[Candidate]:
+        """Return what lies where needles are expected, and the likeliest of the others."""
+        s = self.settings
+        ends = [np.asarray(evidence.geometry.to_px([e.entry_mm, e.distal_mm])) for e in expected[: s.most_expected]]
+        ranked = sorted(weighed, key=lambda c: -c.log_odds)
+        there = [any(lies_along(c, e, evidence.mm_per_px) for e in ends) for c in ranked]
+        first = [c for c, known in zip(ranked, there, strict=True) if known]
+        others = [c for c, known in zip(ranked, there, strict=True) if not known and c.log_odds >= s.least_log_odds]
+        return [*first, *others][: s.most_read]
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
         """Return the candidates of one frame, before they are weighed."""
