@@ -9,6 +9,8 @@ import pytest
 from conftest import frame_of, needle_picture, stream_picture
 
 import usguide as ug
+from usguide.detection import DetectionSettings, DetectorSettings, SearchSettings
+from usguide.settings import PipelineSettings
 
 PRIOR = ug.InsertionPrior("left", (15, 60))
 DT = 0.05
@@ -237,6 +239,16 @@ def test_stills_have_no_memory():
     assert math.dist(first.track.tip.position_mm, tip) < 0.6
     assert pipeline.step_still(frame_of(empty)).state is ug.TrackState.SEARCHING
     assert plain(pipeline.step_still(frame_of(pixels))) == plain(first)
+
+
+def test_a_still_is_not_searched_where_a_stream_expects_the_needle():
+    pixels, entry, tip = needle_picture()
+    blind = SearchSettings(offset=0.6, high=1.0, least=1e6)
+    detection = DetectionSettings(detector=DetectorSettings(look=blind, new=blind))
+    pipeline = ug.GuidancePipeline(PRIOR, PipelineSettings(detection=detection))
+    pipeline.seed(entry_mm=entry, tip_mm=tip)
+    assert pipeline.step(frame_of(pixels)).tracks
+    assert pipeline.step_still(frame_of(pixels)).tracks == ()
 
 
 def test_stages_can_be_replaced(advancing):

@@ -134,7 +134,7 @@ ALONE_WEIGHT = 2.0
 TUBE_WEIGHT = 2.0
 """One from a tube as so many of tissue: tubes are few, and real ones are not learnt from."""
 TUBE_HIDDEN_SHARE = 0.5
-"""So many tools in tubes start within the picture: they come out of a wall, not in from the edge."""
+"""So many tools in tubes start within the picture for the network: they come out of a wall, not in from the edge."""
 
 
 def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:

@@ -24,7 +24,9 @@ ANATOMIES: dict[str, tuple[int, tuple[int, ...], float]] = {
     "x3": (43_001, (13, 1, 0, 6, 9, 4, 15, 0), -1.0),
     "x4": (44_001, (10, 14, 0, 8, 3, 7, 1, 0), 2.0),
 }
-"""First seed of a further set on stills, by how many rows each of its columns is turned, and its needles by how many degrees."""
+"""First seed of a further set on stills, by how many rows each of its columns is turned, and by how much its angles.
+
+Beside the degree that `_turned` adds."""
 STILL_SEED, STILLS_EACH = 10_001, 7
 """Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
 UNIFORM_SEED = 601

@@ -198,7 +198,8 @@ class GuidancePipeline:
             else:
                 evidence, novelty = self._evidence(image, clock, frame.timestamp_s)
                 tracked = self._last is not None and self._last.state is TrackState.TRACKING
-                found = self._detect(self._schedule.plan(evidence, frame.timestamp_s, tracked=tracked), clock)
+                planned = self._schedule.plan(evidence, frame.timestamp_s, tracked=tracked)
+                found = self._detect(planned, self._expected(), clock)
                 tracks = self._tracker.update(found, frame.timestamp_s)
                 suspected = self._suspected()
                 needle = needle_band(suspected, evidence.geometry, evidence.valid.shape)
@@ -245,7 +246,7 @@ class GuidancePipeline:
         clock = _StageClock()
         image = self._grid(frame)
         clock.lap("grid")
-        found = self._detect(self._evidence(image, clock)[0], clock)
+        found = self._detect(self._evidence(image, clock)[0], (), clock)
         tracks = tuple(_still_track(k + 1, d) for k, d in enumerate(found))
         track = tracks[0] if tracks else None
         strong = track is not None and track.confidence >= self.settings.detection.still_confidence
@@ -285,11 +286,13 @@ class GuidancePipeline:
         clock.lap("evidence")
         return evidence, novelty
 
-    def _detect(self, evidence: Evidence, clock: _StageClock) -> Sequence[Detection]:
-        expected = self._tracker.expected() if isinstance(self._tracker, NeedleTracker) else ()
+    def _detect(self, evidence: Evidence, expected: Sequence[Shaft], clock: _StageClock) -> Sequence[Detection]:
         found = self._detector.detect(evidence, self.prior, expected)
         clock.lap("detect")
         return found
+
+    def _expected(self) -> tuple[Shaft, ...]:
+        return self._tracker.expected() if isinstance(self._tracker, NeedleTracker) else ()
 
     def _suspected(self) -> tuple[Shaft, ...]:
         return self._tracker.suspected() if isinstance(self._tracker, NeedleTracker) else ()

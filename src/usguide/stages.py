@@ -25,7 +25,7 @@ class ShaftDetector(Protocol):
     """One frame's evidence in, needle candidates out, best first."""
 
     def detect(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> Sequence[Detection]:
-        """Find needles in one frame; `expected` is where the tracker expects some, to look at or to leave alone."""
+        """Find needles in one frame; `expected` is where the tracker expects some, the surest first."""
         ...
 
 

@@ -17,7 +17,7 @@ from usguide.phantoms.pose import NeedlePose
 from usguide.types import EntrySide, InsertionPrior
 
 TEST_SEED = 1000
-"""Seeds of tests begin here, those of tuning lie below."""
+"""Seeds of tests begin here, those of the suite's tuning split lie below."""
 ANGLE_DEG = (5.0, 80.0)
 """What detectors are told of the angle: next to nothing. They are told the side."""
 VISIBILITY_DB = {"easy": 14.0, "normal": 9.0, "faint": 4.0}

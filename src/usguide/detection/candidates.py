@@ -169,19 +169,19 @@ def distinct(candidates: list[Candidate], mm_per_px: float) -> list[Candidate]:
     """Return one candidate of each line: that with most evidence, since pieces of a shaft look like shafts, too."""
     kept: list[tuple[Candidate, _Line]] = []
     for c in sorted(candidates, key=lambda c: -float(c.features[LOOK_SUM] + c.features[NEW_SUM])):
-        (x0, y0), (x1, y1) = c.entry.tolist(), c.end.tolist()
-        line = _Line(x0, y0, x1, y1, c.chord_rad)
+        line = _line_of(c)
         if not any(_lies_on(line, other, mm_per_px) for _, other in kept):
             kept.append((c, line))
     return [c for c, _ in kept]
 
 
 def lies_along(c: Candidate, ends_px: F64, mm_per_px: float) -> bool:
-    """Tell whether the middle of a candidate lies on a segment, shape (2, 2), or just beyond, and goes its way."""
+    """Tell whether a candidate and a segment, shape (2, 2), go the same way, and the middle of either lies on the other."""
     (x0, y0), (x1, y1) = ends_px.tolist()
-    there = _Line(x0, y0, x1, y1, math.atan2(y1 - y0, x1 - x0))
-    (a0, b0), (a1, b1) = c.entry.tolist(), c.end.tolist()
-    return _lies_on(_Line(a0, b0, a1, b1, c.chord_rad), there, mm_per_px)
+    if (x0, y0) == (x1, y1):
+        return False
+    there, line = _Line(x0, y0, x1, y1, math.atan2(y1 - y0, x1 - x0)), _line_of(c)
+    return _lies_on(line, there, mm_per_px) or _lies_on(there, line, mm_per_px)
 
 
 class _Line(NamedTuple):
@@ -192,6 +192,11 @@ class _Line(NamedTuple):
     x1: float
     y1: float
     angle_rad: float
+
+
+def _line_of(c: Candidate) -> _Line:
+    (x0, y0), (x1, y1) = c.entry.tolist(), c.end.tolist()
+    return _Line(x0, y0, x1, y1, c.chord_rad)
 
 
 def _lies_on(a: _Line, b: _Line, mm_per_px: float) -> bool:

@@ -38,13 +38,13 @@ class DetectorSettings:
     """A refined line may leave the prior's range by this much."""
     entry_reach_mm: float = 4.0
     """How far from a prior's entry point a line may pass."""
-    least_log_odds: float = -5.0
-    """Candidates that the trees find less likely are left out, ..."""
     most_read: int = 6
-    """... and of the others so many, the likeliest, are read by the network."""
+    """So many candidates at most are read by the network, ..."""
     most_expected: int = 3
-    """Where needles are expected, the network reads what is there whatever the trees say: of so many at most, the
-    surest. Else a needle is lost in frames in which there are many lines to choose from."""
+    """... first of all what lies where needles are expected, so many at most, whatever the trees say of it: else a weak
+    needle is lost in frames in which there are many lines to choose from, ..."""
+    least_log_odds: float = -5.0
+    """... then the likeliest of the others, if the trees find them no less likely than this."""
     least_read_log_odds: float = -5.0
     """What the network finds less likely is left out."""
     entry_gap_mm: float = 1.5
@@ -53,7 +53,7 @@ class DetectorSettings:
     """Of the tip, across the shaft."""
 
     def __post_init__(self) -> None:
-        for name, least in (("stream_stride_px", 1), ("most_expected", 0)):
+        for name, least in (("stream_stride_px", 1), ("most_read", 1), ("most_expected", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name}: expected {least} or more, got {getattr(self, name)}")
 
@@ -117,7 +117,7 @@ class LineDetector:
         prior : InsertionPrior
             Side, angles and diameter.
         expected : sequence of Shaft
-            Where needles are expected: looked at whatever else is found.
+            Where needles are expected, the surest first: looked at whatever else is found.
         """
         found = self.candidates(evidence, prior, expected)
         forest, net = self._models[evidence.new is None]
@@ -136,13 +136,16 @@ class LineDetector:
     def _worth_reading(
         self, weighed: list[Candidate], evidence: Evidence, expected: Sequence[Shaft]
     ) -> list[Candidate]:
-        """Return what lies where needles are expected, and the likeliest of the others."""
+        """Return the likeliest candidate at each of the surest places expected, and the likeliest of the others."""
         s = self.settings
-        ends = [np.asarray(evidence.geometry.to_px([e.entry_mm, e.distal_mm])) for e in expected[: s.most_expected]]
         ranked = sorted(weighed, key=lambda c: -c.log_odds)
-        there = [any(lies_along(c, e, evidence.mm_per_px) for e in ends) for c in ranked]
-        first = [c for c, known in zip(ranked, there, strict=True) if known]
-        others = [c for c, known in zip(ranked, there, strict=True) if not known and c.log_odds >= s.least_log_odds]
+        first: list[Candidate] = []
+        for ends in _ends_px(expected, evidence):
+            there = next((c for c in ranked if lies_along(c, ends, evidence.mm_per_px)), None)
+            if there is not None and len(first) < s.most_expected and not any(there is c for c in first):
+                first.append(there)
+        known = {id(c) for c in first}
+        others = [c for c in ranked if id(c) not in known and c.log_odds >= s.least_log_odds]
         return [*first, *others][: s.most_read]
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
@@ -164,8 +167,7 @@ class LineDetector:
                 if maps is not None and sought:
                     rough += [s.ends_px for s in find_segments(maps, entered, angles, settings, mm, stride)]
         found = np.array(rough).reshape(-1, 2, 2)
-        ends = [np.asarray(evidence.geometry.to_px([s.entry_mm, s.distal_mm])) for s in expected]
-        elsewhere = [e for e in ends if not _is_among(e, found, mm)]
+        elsewhere = [e for e in _ends_px(expected, evidence) if not _is_among(e, found, mm)]
         examined = examine_segments(evidence, np.concatenate([found, np.array(elsewhere).reshape(-1, 2, 2)]))
         return distinct([c for c in examined if self._fits(c, evidence, prior)], mm)
 
@@ -201,6 +203,11 @@ class LineDetector:
             return c.entry
         way = start_mm / mm + EDGE_STEPS
         return c.entry - way * np.array([math.cos(c.strip[2]), math.sin(c.strip[2])])
+
+
+def _ends_px(shafts: Sequence[Shaft], evidence: Evidence) -> list[NDArray[np.float64]]:
+    """Return entry and end of each shaft in px, shape (2, 2)."""
+    return [np.asarray(evidence.geometry.to_px([s.entry_mm, s.distal_mm])) for s in shafts]
 
 
 FOUND_ACROSS_MM, FOUND_ALONG_MM = 0.5, 2.0

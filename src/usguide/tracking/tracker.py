@@ -77,7 +77,7 @@ class NeedleTracker:
         self._pending: Detection | None = None
 
     def expected(self) -> tuple[Shaft, ...]:
-        """Return where needles, or what may be some, were last: a detector looks there whatever else it finds."""
+        """Return where needles, or what may be some, were last, the surest first: a detector looks there in any case."""
         return tuple(h.shaft for h in self.hypotheses)
 
     def suspected(self) -> tuple[Shaft, ...]:
