@@ -29,7 +29,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 
 import numpy as np  # noqa: E402  (thread counts are read at import)
 from collect import COUNTED_MM, NO_TREES, TIP_MM, Job, Models, Rows, Strip, collect_candidates, collect_tracks  # noqa: E402
-from fit_jobs import FOLDS, candidate_jobs, folds_of, is_tube, loop_jobs, track_jobs  # noqa: E402
+from fit_jobs import FOLDS, candidate_jobs, folds_of, is_real, is_tube, loop_jobs, track_jobs  # noqa: E402
 from fit_report import report_candidates, report_strips, report_tracks  # noqa: E402
 from fit_strips import HIDDEN_SHARE, Example, fitted_strips  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
@@ -89,9 +89,15 @@ def with_hidden_starts(x: NDArray[np.float64], y: NDArray[np.bool_], start: int)
     return shown
 
 
-def fitted(x: NDArray[np.float64], y: NDArray[np.bool_], settings: dict[str, Any]) -> HistGradientBoostingClassifier:
+def fitted(
+    x: NDArray[np.float64],
+    y: NDArray[np.bool_],
+    settings: dict[str, Any],
+    weight: NDArray[np.float64] | None = None,
+) -> HistGradientBoostingClassifier:
     """Boosted trees; the same rows give the same trees."""
-    return HistGradientBoostingClassifier(**settings, l2_regularization=3.0, random_state=0).fit(x, y)
+    model = HistGradientBoostingClassifier(**settings, l2_regularization=3.0, random_state=0)
+    return model.fit(x, y, sample_weight=weight)
 
 
 def as_forest(model: HistGradientBoostingClassifier, names: tuple[str, ...]) -> Forest:
@@ -135,6 +141,10 @@ TUBE_WEIGHT = 2.0
 """One from a tube as so many of tissue: tubes are few, and real ones are not learnt from."""
 TUBE_HIDDEN_SHARE = 0.5
 """So many tools in tubes start within the picture for the network: they come out of a wall, not in from the edge."""
+
+
+REAL_WEIGHT = 6.0
+"""A hypothesis in a real recording counts as so many for the track's trees: real recordings are few."""
 
 
 def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:
@@ -181,9 +191,12 @@ def fitted_tracks(jobs: list[Job], rows: list[Rows]) -> list[Forest]:
     """Fit the track's trees: of each fold those that never saw it, then those that saw all."""
     x, line, tip = pick(rows, "features"), pick(rows, "line"), pick(rows, "tip_error_mm")
     y, use = line & (tip <= TIP_MM), judged(rows) & np.isfinite(x[:, 0])
-    fold = np.repeat(folds_of(jobs), [len(r.frame) for r in rows])
+    count = [len(r.frame) for r in rows]
+    fold = np.repeat(folds_of(jobs), count)
+    weight = np.repeat([REAL_WEIGHT if is_real(job.recording) else 1.0 for job in jobs], count)
     shown = with_hidden_starts(x, y, TRACK_FEATURES.index("start_mm"))
-    models = [fitted(shown[part], y[part], TRACK) for part in [*((fold != k) & use for k in range(FOLDS)), use]]
+    parts = [*((fold != k) & use for k in range(FOLDS)), use]
+    models = [fitted(shown[part], y[part], TRACK, weight[part]) for part in parts]
     chance = np.zeros(len(x))
     for k in range(FOLDS):
         chance[fold == k] = models[k].predict_proba(x[fold == k])[:, 1]

@@ -44,14 +44,18 @@ def candidate_jobs() -> list[Job]:
 
 
 def track_jobs() -> list[Job]:
-    """Every moving recording as it is; some turned, some at half the rate, some begun with the needle in place; tubes."""
+    """Every moving recording as it is; some turned, at half the rate, or begun with the needle in place; tubes.
+
+    Real ones, which are few, in many ways.
+    """
     jobs = []
     moving = [r for r in tuning_recordings() if not _is_still(r)]
     for k, r in enumerate(moving):
         way = (-1) ** k
         jobs.append(Job(r))
         if r.tags.get("needle") == "no":
-            jobs.append(Job(r, way * (20.0 if k % 2 else 30.0)))
+            turn = way * (20.0 if k % 2 else 30.0)
+            jobs += [Job(r, turn), *(_in_many_ways(r) if is_real(r) else [])]
         elif k % 4 == 0:
             jobs.append(Job(r, way * 10.0, stride=2 if k % 8 == 0 else 1))
         elif k % 4 == 1:
@@ -59,6 +63,18 @@ def track_jobs() -> list[Job]:
         elif k % 4 == 2:
             jobs.append(Job(r, first=40))
     return [*jobs, *_enlarged(moving), *_larger_tubes()]
+
+
+def _in_many_ways(real: Recording) -> list[Job]:
+    """Turn, enlarge and thin out a recording; what `track_jobs` does to it anyway is not among these."""
+    turned = [Job(real, degrees) for degrees in (-32.0, 32.0, -10.0, 10.0)]
+    enlarged = [Job(real, turn, zoom=zoom) for zoom, degrees in ((0.75, 15.0), (1.4, -15.0)) for turn in (0.0, degrees)]
+    return [*turned, *enlarged, Job(real, stride=2), Job(real, stride=2, first=7)]
+
+
+def is_real(recording: Recording) -> bool:
+    """Tell whether it is no rendered one."""
+    return isinstance(recording.content, Recorded)
 
 
 def _enlarged(recordings: list[Recording]) -> list[Job]:
