@@ -141,8 +141,6 @@ TUBE_WEIGHT = 2.0
 """One from a tube as so many of tissue: tubes are few, and real ones are not learnt from."""
 TUBE_HIDDEN_SHARE = 0.5
 """So many tools in tubes start within the picture for the network: they come out of a wall, not in from the edge."""
-
-
 REAL_WEIGHT = 6.0
 """A hypothesis in a real recording counts as so many for the track's trees: real recordings are few."""
 

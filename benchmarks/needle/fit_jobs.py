@@ -32,9 +32,7 @@ def candidate_jobs() -> list[Job]:
         way = (-1) ** k
         jobs.append(Job(r))
         if r.tags.get("needle") == "no":
-            jobs += (
-                [Job(r, way * 20.0)] if isinstance(r.content, Recorded) else [Job(r, way * 20.0), Job(r, -way * 32.0)]
-            )
+            jobs += [Job(r, way * 20.0)] if is_real(r) else [Job(r, way * 20.0), Job(r, -way * 32.0)]
             continue
         if k % 3 == 0 and r.suite != "stills":
             jobs.append(Job(r, way * 10.0))

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from collect import COUNTED_MM, Job, Rows, Strip
+from fit_jobs import is_real
 from fit_strips import Example
 from numpy.typing import NDArray
 
-from usguide.bench.sequences import Recorded
 from usguide.detection.strips import StripNet
 
 Likeliest = list[tuple[bool, bool, float]]
@@ -79,9 +79,7 @@ def report_tracks(jobs: list[Job], rows: list[Rows], chance: NDArray[np.float64]
         if not job.plain:
             continue
         p = chance[first : first + len(r.frame)]
-        kind = job.recording.tags.get(
-            "visibility aimed at", "real" if isinstance(job.recording.content, Recorded) else "free"
-        )
+        kind = job.recording.tags.get("visibility aimed at", "real" if is_real(job.recording) else "free")
         frames += [
             (kind, bool(r.visible_mm[top] > 0), float(p[top]), float(r.tip_error_mm[top]))
             for top in _likeliest(r.frame, p)

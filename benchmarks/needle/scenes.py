@@ -26,7 +26,8 @@ ANATOMIES: dict[str, tuple[int, tuple[int, ...], float]] = {
 }
 """First seed of a further set on stills, by how many rows each of its columns is turned, and by how much its angles.
 
-Beside the degree that `_turned` adds."""
+Beside the degree that `_turned` adds.
+"""
 STILL_SEED, STILLS_EACH = 10_001, 7
 """Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
 UNIFORM_SEED = 601

@@ -211,7 +211,10 @@ def test_settings_reach_the_detector():
     assert coarse[0] != ug.detect_shafts(frame_of(pixels))[0]
 
 
-@pytest.mark.parametrize(("name", "value", "least"), [("stream_stride_px", 0, 1), ("most_expected", -1, 0)])
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [("stream_stride_px", 0, 1), ("stream_stride_px", -1, 1), ("most_read", 0, 1), ("most_expected", -1, 0)],
+)
 def test_counts_too_small_are_refused(name, value, least):
     with pytest.raises(InputError, match=f"{name}: expected {least} or more, got {value}"):
         DetectorSettings(**{name: value})

@@ -139,14 +139,16 @@ class LineDetector:
         """Return the likeliest candidate at each of the surest places expected, and the likeliest of the others."""
         s = self.settings
         ranked = sorted(weighed, key=lambda c: -c.log_odds)
-        first: list[Candidate] = []
-        for ends in _ends_px(expected, evidence):
+        first: dict[int, Candidate] = {}
+        for shaft in expected:
+            if len(first) == s.most_expected:
+                break
+            ends = _ends_px(shaft, evidence)
             there = next((c for c in ranked if lies_along(c, ends, evidence.mm_per_px)), None)
-            if there is not None and len(first) < s.most_expected and not any(there is c for c in first):
-                first.append(there)
-        known = {id(c) for c in first}
-        others = [c for c in ranked if id(c) not in known and c.log_odds >= s.least_log_odds]
-        return [*first, *others][: s.most_read]
+            if there is not None:
+                first[id(there)] = there
+        others = (c for c in ranked if id(c) not in first and c.log_odds >= s.least_log_odds)
+        return [*first.values(), *others][: s.most_read]
 
     def candidates(self, evidence: Evidence, prior: InsertionPrior, expected: Sequence[Shaft] = ()) -> list[Candidate]:
         """Return the candidates of one frame, before they are weighed."""
@@ -167,7 +169,7 @@ class LineDetector:
                 if maps is not None and sought:
                     rough += [s.ends_px for s in find_segments(maps, entered, angles, settings, mm, stride)]
         found = np.array(rough).reshape(-1, 2, 2)
-        elsewhere = [e for e in _ends_px(expected, evidence) if not _is_among(e, found, mm)]
+        elsewhere = [e for e in (_ends_px(s, evidence) for s in expected) if not _is_among(e, found, mm)]
         examined = examine_segments(evidence, np.concatenate([found, np.array(elsewhere).reshape(-1, 2, 2)]))
         return distinct([c for c in examined if self._fits(c, evidence, prior)], mm)
 
@@ -205,9 +207,9 @@ class LineDetector:
         return c.entry - way * np.array([math.cos(c.strip[2]), math.sin(c.strip[2])])
 
 
-def _ends_px(shafts: Sequence[Shaft], evidence: Evidence) -> list[NDArray[np.float64]]:
-    """Return entry and end of each shaft in px, shape (2, 2)."""
-    return [np.asarray(evidence.geometry.to_px([s.entry_mm, s.distal_mm])) for s in shafts]
+def _ends_px(shaft: Shaft, evidence: Evidence) -> NDArray[np.float64]:
+    """Return entry and end of a shaft in px, shape (2, 2)."""
+    return np.asarray(evidence.geometry.to_px([shaft.entry_mm, shaft.distal_mm]))
 
 
 FOUND_ACROSS_MM, FOUND_ALONG_MM = 0.5, 2.0
