@@ -235,9 +235,10 @@ def collect_candidates(job: Job, models: Models | None = None) -> tuple[Rows, li
     """
     prior, still = job.recording.prior, isinstance(job.recording.content, Recorded) and job.recording.content.stills
     still = still or job.recording.suite == "stills"
-    # A shaft that leaves the plane ends gradually: that takes more to learn. Odd, since every other frame is searched
-    # differently.
-    every = 3 if job.recording.tags.get("course") == "drift" else 5
+    # A shaft that leaves the plane ends gradually: that takes more to learn. Real recordings are few. Odd, since every
+    # other frame is searched differently.
+    often = job.recording.tags.get("course") == "drift" or isinstance(job.recording.content, Recorded)
+    every = 3 if often else 5
     settings = PipelineSettings()
     told = _TruthTracker(forest=NO_TREES)
     noting: _Noting

@@ -29,7 +29,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 
 import numpy as np  # noqa: E402  (thread counts are read at import)
 from collect import COUNTED_MM, NO_TREES, TIP_MM, Job, Models, Rows, Strip, collect_candidates, collect_tracks  # noqa: E402
-from fit_jobs import FOLDS, candidate_jobs, folds_of, is_real, is_tube, loop_jobs, track_jobs  # noqa: E402
+from fit_jobs import FOLDS, candidate_jobs, folds_of, is_real, is_tube, loop_jobs, moves_by_itself, track_jobs  # noqa: E402
 from fit_report import report_candidates, report_strips, report_tracks  # noqa: E402
 from fit_strips import HIDDEN_SHARE, Example, fitted_strips  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
@@ -143,6 +143,8 @@ TUBE_HIDDEN_SHARE = 0.5
 """So many tools in tubes start within the picture for the network: they come out of a wall, not in from the edge."""
 REAL_WEIGHT = 6.0
 """A hypothesis in a real recording counts as so many for the track's trees: real recordings are few."""
+REAL_BAND_WEIGHT = 3.0
+"""A band of one, with a rendered needle or without, for the network."""
 
 
 def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:
@@ -150,8 +152,14 @@ def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, li
     return [(rows, [s for s in strips if not rows.alone[s.row]]) for rows, strips in collected]
 
 
-def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> Bands:
-    """Fit trees and network on candidates."""
+def counts(job: Job, *, alone: bool) -> float:
+    """Return as how many a band counts."""
+    of_kind = TUBE_WEIGHT if is_tube(job) else REAL_BAND_WEIGHT if moves_by_itself(job.recording) else 1.0
+    return of_kind * (ALONE_WEIGHT if alone else 1.0)
+
+
+def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]], before: Bands | None = None) -> Bands:
+    """Fit trees and network on candidates; the network goes on from what was fitted before."""
     rows = [r for r, _ in collected]
     columns = [FEATURE_NAMES.index(n) for n in WEIGHED]
     x, y, use = pick(rows, "features")[:, columns], pick(rows, "line"), judged(rows)
@@ -170,7 +178,7 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
                 scalars_of(r.features[s.row], odds[at + s.row]),
                 s.line,
                 s.true_px,
-                weight=(ALONE_WEIGHT if r.alone[s.row] else 1.0) * (TUBE_WEIGHT if is_tube(job) else 1.0),
+                weight=counts(job, alone=bool(r.alone[s.row])),
                 hidden_share=TUBE_HIDDEN_SHARE if is_tube(job) else HIDDEN_SHARE,
             )
             for s in each
@@ -178,7 +186,10 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]]) -> 
         for job, (r, each), at in zip(jobs, collected, first, strict=False)
     ]
     nets = [
-        fitted_strips([s for each, f in zip(strips, fold_of_job, strict=True) if f != k for s in each])
+        fitted_strips(
+            [s for each, f in zip(strips, fold_of_job, strict=True) if f != k for s in each],
+            start=before[k][1] if before else None,
+        )
         for k in range(FOLDS + 1)
     ]
     report_strips(collected, strips, [nets[k] for k in fold_of_job])
@@ -231,7 +242,7 @@ def main() -> None:
         tracks = fitted_tracks(followed, rows)
     again = loop_jobs(jobs)
     untold = bands_of(collected("untold", collect_candidates, again, joined(bands, tracks)))
-    bands = fitted_bands([*jobs, *again], [*told, *untold])
+    bands = fitted_bands([*jobs, *again], [*told, *untold], bands)
     if not options.alone:
         rows = collected("tracks-third", collect_tracks, followed, joined(bands, tracks))
         tracks = fitted_tracks(followed, rows)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scenes import tuning_recordings
 from tubes import TUBE, tubes
 
-from usguide.bench.sequences import Recorded
+from usguide.bench.sequences import Recorded, Rendered
 from usguide.bench.sequences import Sequence as Recording
 
 FOLDS = 3
@@ -26,13 +26,17 @@ THICK_ZOOMS = (3.2, 4.0)
 
 
 def candidate_jobs() -> list[Job]:
-    """Every recording as it is; needle-free ones turned twice, some of the others a little."""
+    """Every recording as it is; needle-free ones turned twice, some of the others a little; real ones in many ways."""
     jobs = []
     for k, r in enumerate(tuning_recordings()):
         way = (-1) ** k
         jobs.append(Job(r))
         if r.tags.get("needle") == "no":
-            jobs += [Job(r, way * 20.0)] if is_real(r) else [Job(r, way * 20.0), Job(r, -way * 32.0)]
+            jobs.append(Job(r, way * 20.0))
+            if not is_real(r):
+                jobs.append(Job(r, -way * 32.0))
+            elif not _is_still(r):
+                jobs += _in_many_ways(r)
             continue
         if k % 3 == 0 and r.suite != "stills":
             jobs.append(Job(r, way * 10.0))
@@ -64,7 +68,7 @@ def track_jobs() -> list[Job]:
 
 
 def _in_many_ways(real: Recording) -> list[Job]:
-    """Turn, enlarge and thin out a recording; what `track_jobs` does to it anyway is not among these."""
+    """Turn, enlarge and thin out a recording; what is done to it anyway is not among these."""
     turned = [Job(real, degrees) for degrees in (-32.0, 32.0, -10.0, 10.0)]
     enlarged = [Job(real, turn, zoom=zoom) for zoom, degrees in ((0.75, 15.0), (1.4, -15.0)) for turn in (0.0, degrees)]
     return [*turned, *enlarged, Job(real, stride=2), Job(real, stride=2, first=7)]
@@ -73,6 +77,11 @@ def _in_many_ways(real: Recording) -> list[Job]:
 def is_real(recording: Recording) -> bool:
     """Tell whether it is no rendered one."""
     return isinstance(recording.content, Recorded)
+
+
+def moves_by_itself(recording: Recording) -> bool:
+    """Tell whether the tissue is a real recording's, with or without a rendered needle."""
+    return is_real(recording) or (isinstance(recording.content, Rendered) and recording.content.clip is not None)
 
 
 def _enlarged(recordings: list[Recording]) -> list[Job]:

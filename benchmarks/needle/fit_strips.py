@@ -31,6 +31,8 @@ from usguide.detection.strips import DILATIONS, HEAD, SCALARS, UNITS, StripNet
 F32 = NDArray[np.float32]
 
 EPOCHS, BATCH, RATE, DECAY = 12, 96, 4e-3, 1e-3
+FURTHER_EPOCHS, FURTHER_RATE = 5, 2e-3
+"""Of one that was fitted before, on fewer bands."""
 SOFT_PX = 1.0
 """The true end is known to half a millimetre: the point spread is no narrower."""
 HIDDEN_SHARE, SHOWN_PX = 0.15, 25
@@ -81,15 +83,25 @@ class Reader(nn.Module):
         return self.last(torch.relu(self.head(torch.cat(pooled, dim=1))))[:, 0], end
 
 
-def fitted_strips(examples: Sequence[Example], seed: int = 0, epochs: int = EPOCHS, *, say: bool = False) -> StripNet:
-    """Fit the network; on one machine the same examples give the same one."""
+def fitted_strips(
+    examples: Sequence[Example],
+    seed: int = 0,
+    epochs: int | None = None,
+    *,
+    start: StripNet | None = None,
+    say: bool = False,
+) -> StripNet:
+    """Fit the network, further if there is one to start from; on one machine the same examples give the same one."""
+    epochs, rate = epochs or (FURTHER_EPOCHS if start else EPOCHS), FURTHER_RATE if start else RATE
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
-    model = Reader()
+    model = Reader() if start is None else as_reader(start)
     steps = epochs * -(-len(examples) // BATCH)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.15)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, rate, total_steps=steps, pct_start=0.05 if start else 0.15
+    )
     # Bands of about the same length share a batch.
     length = np.array([e.inputs.shape[1] for e in examples])
     for epoch in range(epochs):
@@ -146,6 +158,20 @@ def as_net(model: Reader) -> StripNet:
         plain(model.last.weight)[0],
         float(model.last.bias.detach()),
     )
+
+
+def as_reader(net: StripNet) -> Reader:
+    """Put the weights of a network in: `as_net` turned round."""
+    model = Reader()
+    first = {"weight": net.first[:, :, None, None], "bias": net.first_bias}
+    held = {f"first.{k}": v for k, v in first.items()}
+    for k, (weight, bias) in enumerate(zip(net.deeper, net.deeper_bias, strict=True)):
+        held |= {f"deeper.{k}.weight": weight.transpose(1, 2, 0)[:, :, None], f"deeper.{k}.bias": bias}
+    held |= {"end.weight": net.end[None, :, None, None], "gaze.weight": net.gaze[None, :, None, None]}
+    held |= {"head.weight": net.head, "head.bias": net.head_bias}
+    held |= {"last.weight": net.last[None], "last.bias": np.array([net.last_bias], np.float32)}
+    model.load_state_dict({k: torch.from_numpy(np.array(v, np.float32)) for k, v in held.items()})
+    return model
 
 
 def _batch(some: Sequence[Example]) -> tuple[Tensor, Tensor]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from usguide import datasets
 from usguide.bench import anatomy_suite, phantom_suite, stills_suite
-from usguide.bench.sequences import Rendered
+from usguide.bench.sequences import Clip, Rendered, Split
 from usguide.bench.sequences import Sequence as Recording
 from usguide.bench.suites import suites
 from usguide.errors import UsguideError
@@ -18,22 +19,60 @@ from usguide.errors import UsguideError
 SUITES = ("phantom", "anatomy", "stills", "recordings")
 COLUMNS = ("visibility", "side", "probe", "hand", "bend_per_mm", "fluid", "course", "scanner")
 ANATOMY_SEED = 301
-ANATOMIES: dict[str, tuple[int, tuple[int, ...], float]] = {
-    "x1": (41_001, (3, 9, 0, 2, 6, 11, 5, 0), -2.0),
-    "x2": (42_001, (7, 5, 0, 3, 13, 2, 10, 0), 1.5),
-    "x3": (43_001, (13, 1, 0, 6, 9, 4, 15, 0), -1.0),
-    "x4": (44_001, (10, 14, 0, 8, 3, 7, 1, 0), 2.0),
+ANATOMIES: dict[str, tuple[int, tuple[int, ...], float, int]] = {
+    "x1": (41_001, (3, 9, 0, 2, 6, 11, 5, 0), -2.0, 2),
+    "x2": (42_001, (7, 5, 0, 3, 13, 2, 10, 0), 1.5, 3),
+    "x3": (43_001, (13, 1, 0, 6, 9, 4, 15, 0), -1.0, 4),
+    "x4": (44_001, (10, 14, 0, 8, 3, 7, 1, 0), 2.0, 5),
+    "x5": (57_001, (5, 12, 0, 1, 8, 14, 3, 0), -4.0, 9),
+    "x6": (58_001, (2, 7, 0, 11, 4, 9, 12, 0), 3.0, 18),
+    "x7": (59_001, (14, 3, 0, 5, 10, 1, 7, 0), -3.0, 27),
+    "x8": (60_001, (9, 11, 0, 13, 2, 6, 8, 0), 4.0, 36),
+    "x9": (67_001, (12, 6, 0, 4, 14, 10, 2, 0), -5.0, 13),
+    "x10": (68_001, (6, 13, 0, 10, 5, 3, 11, 0), 2.5, 31),
 }
-"""First seed of a further set on stills, by how many rows each of its columns is turned, and by how much its angles.
+"""Of a further set on stills: first seed, by how many rows each column is turned, by how much the angles, and first still.
 
-Beside the degree that `_turned` adds.
+The angles beside the degree that `_turned` adds.
 """
+BUTTERFLY, SPINE, CURVED = (
+    "pocus-phantom/butterfly-ocular-phantom.mp4",
+    "plus/SpinePhantomFreehand.igs.mha",
+    "plus/UltrasonixCurvilinearScanConvertedData.igs.mha",
+)
+CLIPS: dict[str, tuple[int, tuple[int, ...], float, str, Clip]] = {
+    "real0": (71_001, (3, 0, 0, 0, 5, 9, 13, 0), -2.0, BUTTERFLY, Clip((0, 64), 16.0)),
+    "real1": (72_001, (7, 1, 0, 0, 11, 4, 2, 0), 1.0, BUTTERFLY, Clip((24, 88), 12.0)),
+    "real2": (73_001, (12, 0, 0, 0, 3, 14, 8, 0), -4.0, BUTTERFLY, Clip((48, 112), 16.0)),
+    "real3": (74_001, (5, 1, 0, 0, 9, 2, 6, 0), 3.0, BUTTERFLY, Clip((72, 136), 8.0)),
+    "real4": (75_001, (14, 0, 0, 0, 7, 11, 4, 0), -1.0, BUTTERFLY, Clip((96, 160), 16.0)),
+    "real5": (76_001, (10, 1, 0, 0, 1, 6, 15, 0), 2.0, BUTTERFLY, Clip((120, 184), 12.0)),
+    "real6": (77_001, (4, 1, 0, 0, 13, 8, 11, 0), -3.0, SPINE, Clip((0, 10), 12.0)),
+    "real7": (78_001, (9, 0, 0, 0, 2, 12, 5, 0), 2.0, SPINE, Clip((0, 10), 8.0)),
+    "real8": (79_001, (1, 1, 0, 0, 6, 10, 3, 0), 1.0, CURVED, Clip((0, 5), 16.0, region=(250, 120, 350, 360))),
+}
+"""Of a further set on real tissue that moves by itself: as of `ANATOMIES`, but for the still a recording and a part of it.
+
+The hand is still: a needle lies in the picture as one in a guide that is held with the probe.
+"""
+BONE = "plus/BoneUltrasound_L14.igs.mha"
+TEST_CLIPS: dict[str, tuple[int, tuple[int, ...], float, str, Clip]] = {
+    "moving0": (81_001, (6, 1, 0, 0, 4, 13, 9, 0), 1.0, BONE, Clip((0, 21), 12.0)),
+    "moving1": (82_001, (11, 0, 0, 0, 8, 3, 1, 0), -2.0, BONE, Clip((0, 21), 8.0)),
+    "moving2": (83_001, (2, 1, 0, 0, 14, 7, 12, 0), 2.0, BUTTERFLY, Clip((200, 264), 16.0)),
+    "moving3": (84_001, (8, 0, 0, 0, 12, 5, 10, 0), -3.0, BUTTERFLY, Clip((280, 344), 12.0)),
+    "moving4": (85_001, (13, 1, 0, 0, 10, 1, 7, 0), 3.0, SPINE, Clip((10, 21), 12.0)),
+}
+"""The same of frames that belong to the test: a bone that nothing was fitted on, and the other halves of two recordings."""
 STILL_SEED, STILLS_EACH = 10_001, 7
 """Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
+SLIDING_SEED, SLIDING = 62_001, 40
+"""Of needle-free tissue below a probe that slides, sweeps, or both: what is taken for a needle most easily."""
 UNIFORM_SEED = 601
 """Of needles in speckle alone, as in a block of gelatine: what laboratories practise on."""
 
 
+_anatomy = anatomy_suite._sequence  # noqa: SLF001  (the suite's own)
 OTHER = {"left": "right", "right": "left"}
 Change = Callable[[phantom_suite.Row, int], phantom_suite.Row]
 
@@ -88,6 +127,13 @@ SETS: dict[str, tuple[int, tuple[int, ...], Change]] = {
     "hard2": (48_001, (6, 33, 17, 24, 36, 29, 2, 35), _hard),
     "lower1": (50_001, (14, 27, 39, 0, 31, 8, 21, 37), _low),
     "leaving1": (51_001, (32, 4, 23, 12, 1, 39, 0, 26), _leaving),
+    "more7": (52_001, (8, 38, 20, 34, 18, 23, 3, 29), _as_it_is),
+    "hard3": (53_001, (30, 2, 22, 37, 14, 10, 41, 16), _hard),
+    "leaving2": (54_001, (24, 17, 9, 30, 38, 3, 0, 11), _leaving),
+    "lower2": (55_001, (41, 20, 3, 16, 27, 34, 12, 5), _low),
+    "more8": (56_001, (34, 11, 31, 8, 40, 26, 16, 2), _as_it_is),
+    "hard4": (61_001, (11, 25, 6, 32, 21, 1, 18, 38), _hard),
+    "more9": (64_001, (27, 35, 12, 1, 22, 15, 9, 40), _as_it_is),
 }
 """First seed of a further set of phantoms, by how many rows each of its columns is turned, and what all its needles do.
 
@@ -107,12 +153,17 @@ def tuning_recordings() -> list[Recording]:
     sets = {name: list(_phantoms(name, *one)) for name, one in SETS.items()}
     found += [*sets.pop("x0"), *sets.pop("x1"), *_anatomies(), *_uniform(), *_stills()]
     found += [r for one in sets.values() for r in one]
-    return [*found, *_further_anatomies()]
+    return [*found, *_further_anatomies(), *_sliding(), *_on_recordings(CLIPS, "tune")]
 
 
 def held_out() -> list[Recording]:
     """Return two sets of rendered phantoms that nothing was fitted on."""
     return [r for name, one in HELD_OUT.items() for r in _phantoms(name, *one)]
+
+
+def on_moving_tissue() -> list[Recording]:
+    """Return needles rendered onto real tissue that moves by itself, onto frames of the test."""
+    return list(_on_recordings(TEST_CLIPS, "test"))
 
 
 def _phantoms(name: str, seed: int, shifts: tuple[int, ...], change: Change) -> Iterator[Recording]:
@@ -140,6 +191,14 @@ def _uniform() -> Iterator[Recording]:
             yield replace(made, name=f"uniform-{made.name}", content=replace(made.content, scene=scene))
 
 
+def _sliding() -> Iterator[Recording]:
+    rows = [row for row in phantom_suite.NEEDLE_FREE if "slide" in row.event or "sweep" in row.event]
+    for n in range(SLIDING):
+        row = replace(rows[n % len(rows)], side=("left", "right")[n // len(rows) % 2])
+        made = phantom_suite._free(row, SLIDING_SEED + n, "tune", quick=False)  # noqa: SLF001
+        yield replace(made, name=f"sliding-{n:02d}-{made.name}")
+
+
 def _turned(rows: Sequence[phantom_suite.Row], shifts: dict[str, int]) -> list[phantom_suite.Row]:
     """Let the factors meet in other combinations; the angles move by a degree."""
     found = []
@@ -163,9 +222,23 @@ def _anatomies() -> Iterator[Recording]:
 
 
 def _further_anatomies() -> Iterator[Recording]:
-    for n, (name, (seed, shifts, lean_deg)) in enumerate(ANATOMIES.items()):
+    for name, (seed, shifts, lean_deg, first) in ANATOMIES.items():
         rows = _turned(anatomy_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))
-        yield from _on_stills(name, seed, [replace(r, angle_deg=r.angle_deg + lean_deg) for r in rows], first=2 + n)
+        yield from _on_stills(name, seed, [replace(r, angle_deg=r.angle_deg + lean_deg) for r in rows], first)
+
+
+def _on_recordings(
+    clips: dict[str, tuple[int, tuple[int, ...], float, str, Clip]], split: Split
+) -> Iterator[Recording]:
+    for name, (seed, shifts, lean_deg, file, clip) in clips.items():
+        folder, _, label = file.partition("/")
+        try:
+            path = datasets.path(folder) / label
+        except UsguideError:
+            continue
+        rows = _turned(anatomy_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))
+        held = [replace(r, hand="still", angle_deg=r.angle_deg + lean_deg) for r in rows]
+        yield from _rendered_onto(name, seed, [(r.name, r.hand, r.side, r, path) for r in held], split, clip)
 
 
 def _on_stills(name: str, seed: int, rows: list[phantom_suite.Row], first: int) -> Iterator[Recording]:
@@ -175,12 +248,23 @@ def _on_stills(name: str, seed: int, rows: list[phantom_suite.Row], first: int) 
     except UsguideError:
         return
     stills = [folder / f.path for f in datasets.files(anatomy_suite.STILLS, split="tune", match="images/*")]
-    planned: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, r.side, r) for r in rows]
-    planned += [(free, hand, OTHER[side], None) for free, hand, side in anatomy_suite.NEEDLE_FREE]
-    for k, (planned_name, hand, side, row) in enumerate(planned):
-        still = stills[(k * len(stills) // len(planned) + first) % len(stills)]
+    looks: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, r.side, r) for r in rows]
+    looks += [(free, hand, OTHER[side], None) for free, hand, side in anatomy_suite.NEEDLE_FREE]
+    planned = [(*look, stills[(k * len(stills) // len(looks) + first) % len(stills)]) for k, look in enumerate(looks)]
+    yield from _rendered_onto(name, seed, planned)
+
+
+def _rendered_onto(
+    name: str,
+    seed: int,
+    planned: Sequence[tuple[str, str, str, phantom_suite.Row | None, Path]],
+    split: Split = "tune",
+    clip: Clip | None = None,
+) -> Iterator[Recording]:
+    """Render each of (name, hand, side, needle, picture)."""
+    for k, (label, hand, side, row, picture) in enumerate(planned):
         try:
-            made = anatomy_suite._sequence(planned_name, hand, side, row, still, seed + k, "tune", duration_s=4.0)  # noqa: SLF001
+            made = _anatomy(label, hand, side, row, picture, seed + k, split, duration_s=4.0, clip=clip)
         except AssertionError:
             continue
         yield replace(made, name=f"{name}-{made.name}")

@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from usguide.bench import suites
+from usguide.bench import Clip, suites
+from usguide.bench.anatomy_suite import background_of
 from usguide.bench.cache import cache_key, code_hash
 from usguide.bench.phantom_suite import NEEDLE_FREE, NEEDLES, QUICK, TEST_SEED, Row, phantom_suite
 from usguide.bench.recordings_suite import recordings_suite
@@ -161,6 +162,18 @@ def test_a_test_still_is_never_rendered_for_tuning(recordings, monkeypatch):
     assert not stills[0] & stills[1]
 
 
+def test_a_clip_shows_frames_of_its_split_alone(recordings):
+    path = recordings / "plus" / "SpinePhantomFreehand.igs.mha"
+    whole = {split: background_of(path, split) for split in ("tune", "test")}
+    assert [len(whole[split].frames) for split in ("tune", "test")] == [10, 11]
+    shown = background_of(path, "tune", Clip((2, 7), 12.0, region=(200, 20, 300, 200)))
+    assert shown.frame_rate_hz == 12.0
+    np.testing.assert_array_equal(shown.frames, whole["tune"].frames[2:7, 8:208, 13:313])
+    for split, frames in (("tune", (4, 11)), ("test", (9, 21))):
+        with pytest.raises(InputError, match=f"{split} split's frames"):
+            background_of(path, split, Clip(frames, 12.0))
+
+
 def test_the_key_follows_scene_seed_and_code(phantoms, tmp_path):
     content = phantoms[0].content
     key = cache_key(content)
@@ -170,8 +183,9 @@ def test_the_key_follows_scene_seed_and_code(phantoms, tmp_path):
         replace(content, seed=content.seed + 1),
         replace(content, scene=brighter),
         replace(content, visibility_db=5.0),
+        replace(content, clip=Clip((0, 5), 12.0)),
     ]
-    assert len({key, *map(cache_key, others), cache_key(content, code="another")}) == 5
+    assert len({key, *map(cache_key, others), cache_key(content, code="another")}) == 6
     for part in ("phantoms/a.py", "geometry.py", "intensity.py"):
         path = tmp_path / part
         path.parent.mkdir(exist_ok=True)

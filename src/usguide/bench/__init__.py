@@ -4,13 +4,14 @@ from usguide.bench.compare import Comparison, Difference, compare, load_figures
 from usguide.bench.reference import ReferenceDetector
 from usguide.bench.report import report_html, save_report
 from usguide.bench.run import BenchOptions, BenchRun, Watcher, run_bench, save_figures
-from usguide.bench.sequences import Absent, Recorded, Rendered, Sequence, Suite
+from usguide.bench.sequences import Absent, Clip, Recorded, Rendered, Sequence, Suite
 from usguide.bench.suites import suites
 
 __all__ = [
     "Absent",
     "BenchOptions",
     "BenchRun",
+    "Clip",
     "Comparison",
     "Difference",
     "Recorded",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from usguide import datasets
 from usguide.bench.phantom_suite import (
@@ -19,8 +22,9 @@ from usguide.bench.phantom_suite import (
     place_needle,
     prior_of,
 )
-from usguide.bench.sequences import Absent, Rendered, Sequence, Split, Suite
-from usguide.errors import UsguideError
+from usguide.bench.recordings_suite import ASSUMED_MM, share_of
+from usguide.bench.sequences import Absent, Clip, Rendered, Sequence, Split, Suite
+from usguide.errors import InputError, UsguideError
 from usguide.io import open_source
 from usguide.phantoms import Background, HandScene, PhantomScene, anatomy_scene, picture_box
 
@@ -56,6 +60,8 @@ ON_RECORDING = (
     Row("anatomy-bone-2", 50, "easy", "right", "linear", "still", 0.0, "lens", "pause", "plain"),
 )
 MOVING = "plus"
+RECORDED_IN = {".mha": MOVING, ".mp4": "pocus-phantom"}
+"""Data sets of what moves, by the ending of a file; other files are stills."""
 INSTEAD = {"anatomy-07": 3}
 """Rows whose still shows fewer than three lines that could be taken for the needle: how many stills further theirs is."""
 NEEDLE_FREE = tuple(
@@ -121,27 +127,55 @@ def bare_scene(background: Background, side: str, duration_s: float, hand: HandS
     )
 
 
-def background_of(path: Path, split: Split) -> Background:
-    """Read a still without its black border, or a recording's region."""
-    name = MOVING if path.suffix == ".mha" else STILLS
+@lru_cache(maxsize=1)
+def background_of(path: Path, split: Split, clip: Clip | None = None) -> Background:
+    """Read a still without its black border, or of a recording a clip; by default the frames that belong to the split."""
+    name = RECORDED_IN.get(path.suffix, STILLS)
     known = next(f for f in datasets.files(name) if f.path.endswith(path.name))
-    if known.spacing_mm is None:
+    if known.spacing_mm is None and name == STILLS:
         raise AssertionError(f"{path.name}: its spacing is in the registry")
-    with open_source(path, spacing_mm=known.spacing_mm) as source:
-        frames = np.stack([frame.pixels for frame in source])
+    spacing_mm = known.spacing_mm or ASSUMED_MM[known.path]
+    share = None if name == STILLS else share_of(f"{name}/{path.name}", known.frame_count or 1, split)
+    first, stop = share or (0, None)
+    region = known.region_px
+    if clip is not None:
+        if share is None or clip.frames[0] < share[0] or clip.frames[1] > share[1]:
+            raise InputError(
+                f"{path.name}: expected a clip within the {split} split's frames {share}, got {clip.frames}"
+            )
+        (first, stop), region = clip.frames, clip.region or region
+    with open_source(path, spacing_mm=spacing_mm) as source:
+        frames = [_picture(frame.pixels, region) for frame in islice(source, first, stop)]
         rate = source.info.frame_rate_hz
-    if frames.ndim == 4:
-        frames = frames.max(axis=-1)
-    x, y, w, h = known.region_px or picture_box(frames[0])
-    kept = np.ascontiguousarray(frames[:, y : y + h, x : x + w])
-    return Background(kept, known.spacing_mm, name=f"{name}/{path.name}", split=split, frame_rate_hz=rate or RATE_HZ)
+    pixels = np.stack(frames)
+    if region is None:
+        x, y, w, h = picture_box(pixels[0])
+        pixels = np.ascontiguousarray(pixels[:, y : y + h, x : x + w])
+    shown_hz = clip.frame_rate_hz if clip else rate or RATE_HZ
+    return Background(pixels, spacing_mm, name=f"{name}/{path.name}", split=split, frame_rate_hz=shown_hz)
+
+
+def _picture(pixels: NDArray[np.uint8], region: tuple[int, int, int, int] | None) -> NDArray[np.uint8]:
+    """Return the grey levels of a frame's region."""
+    x, y, w, h = region or (0, 0, pixels.shape[1], pixels.shape[0])
+    inside = pixels[y : y + h, x : x + w]
+    return np.array(inside.max(axis=-1) if inside.ndim == 3 else inside)
 
 
 def _sequence(
-    name: str, hand: str, side: str, row: Row | None, still: Path, seed: int, split: Split, *, duration_s: float
+    name: str,
+    hand: str,
+    side: str,
+    row: Row | None,
+    still: Path,
+    seed: int,
+    split: Split,
+    *,
+    duration_s: float,
+    clip: Clip | None = None,
 ) -> Sequence:
     rng = np.random.default_rng([seed, 77])
-    background = background_of(still, split)
+    background = background_of(still, split, clip)
     scene = bare_scene(background, side, duration_s, hand_scene(hand, duration_s, rng))
     tags = {"needle": "no", "probe motion": hand, "event": f"anatomy, probe: {hand}"}
     if row is not None:
@@ -158,5 +192,5 @@ def _sequence(
             "course": row.course,
         }
     wanted = VISIBILITY_DB[row.visibility] if row else None
-    content = Rendered(scene, seed, still, background.spacing_mm, wanted)
+    content = Rendered(scene, seed, still, background.spacing_mm, wanted, clip=clip)
     return Sequence(name, "anatomy", split, prior_of(side), content, tags)

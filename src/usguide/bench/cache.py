@@ -55,6 +55,8 @@ def cache_key(content: Rendered, code: str | None = None) -> str:
     """Return 24 hexadecimal digits that change with the scene, the seed, the still and the code."""
     digest = hashlib.sha256((code or code_hash()).encode())
     settings = [asdict(content.scene), content.seed, content.still_spacing_mm, content.visibility_db]
+    if content.clip is not None:
+        settings.append(asdict(content.clip))
     digest.update(json.dumps(settings, sort_keys=True).encode())
     if content.still is not None:
         digest.update(content.still.read_bytes())
@@ -77,7 +79,7 @@ def rendered_file(sequence: Sequence, folder: Path) -> Path:
     path = folder / f"{sequence.name}-{cache_key(content)}.npz"
     if path.exists():
         return path
-    background = None if content.still is None else background_of(content.still, sequence.split)
+    background = None if content.still is None else background_of(content.still, sequence.split, content.clip)
     scene = _as_visible_as_wanted(content, background)
     phantom = render_phantom(scene, seed=content.seed, background=background)
     try:

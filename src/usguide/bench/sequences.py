@@ -20,6 +20,25 @@ F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """What is shown of a recording that is rendered onto.
+
+    Parameters
+    ----------
+    frames : (int, int)
+        First frame, and one past the last.
+    frame_rate_hz : float
+        At which they are shown, to and fro.
+    region : (int, int, int, int), optional
+        x, y, width and height in px; the recording's own by default.
+    """
+
+    frames: tuple[int, int]
+    frame_rate_hz: float
+    region: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """A scene to render.
 
@@ -36,6 +55,8 @@ class Rendered:
         How well the needle is to be seen: its brightness is chosen for it before rendering.
     stills : bool
         Frames are judged as unrelated pictures.
+    clip : Clip, optional
+        Part of the recording that is rendered onto; those frames that belong to the split by default.
     """
 
     scene: PhantomScene
@@ -44,6 +65,7 @@ class Rendered:
     still_spacing_mm: tuple[float, float] | None = None
     visibility_db: float | None = None
     stills: bool = False
+    clip: Clip | None = None
 
 
 @dataclass(frozen=True, slots=True)
