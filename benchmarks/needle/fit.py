@@ -5,7 +5,7 @@
 
 Candidates of all tuning recordings are collected, with the true needle kept out of the background; the needle's trees are
 fitted on them, and the network that reads the bands along the likelier ones; hypotheses are collected from the tracker,
-each recording with what never saw it, and the track's trees are fitted on those. Then all of it once more, with candidates
+each recording with what never saw it, and the track's trees are fitted on those. Then the network goes on, with candidates
 added that were seen while that tracker kept the needle out of the background: sometimes it does not.
 Needle-free recordings, real ones included, are also turned by up to 32 degrees, so that a slanted fascia is no needle; no
 angle is among the features. What is printed is cross-validated by recording, still on tuning data: the benchmark's test
@@ -152,7 +152,7 @@ def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, li
     return [(rows, [s for s in strips if not rows.alone[s.row]]) for rows, strips in collected]
 
 
-def counts(job: Job, *, alone: bool) -> float:
+def band_weight(job: Job, *, alone: bool) -> float:
     """Return as how many a band counts."""
     of_kind = TUBE_WEIGHT if is_tube(job) else REAL_BAND_WEIGHT if moves_by_itself(job.recording) else 1.0
     return of_kind * (ALONE_WEIGHT if alone else 1.0)
@@ -178,7 +178,7 @@ def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]], bef
                 scalars_of(r.features[s.row], odds[at + s.row]),
                 s.line,
                 s.true_px,
-                weight=counts(job, alone=bool(r.alone[s.row])),
+                weight=band_weight(job, alone=bool(r.alone[s.row])),
                 hidden_share=TUBE_HIDDEN_SHARE if is_tube(job) else HIDDEN_SHARE,
             )
             for s in each

@@ -92,7 +92,8 @@ def fitted_strips(
     say: bool = False,
 ) -> StripNet:
     """Fit the network, further if there is one to start from; on one machine the same examples give the same one."""
-    epochs, rate = epochs or (FURTHER_EPOCHS if start else EPOCHS), FURTHER_RATE if start else RATE
+    usual, rate = (FURTHER_EPOCHS, FURTHER_RATE) if start else (EPOCHS, RATE)
+    epochs = usual if epochs is None else epochs
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)

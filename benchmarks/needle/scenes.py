@@ -1,9 +1,9 @@
-"""What the needle's trees are fitted on: the benchmark's tuning split, and more such scenes with other seeds."""
+"""What the needle is fitted on, the benchmark's tuning split and more scenes with other seeds, and what is held out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,35 +35,45 @@ ANATOMIES: dict[str, tuple[int, tuple[int, ...], float, int]] = {
 
 The angles beside the degree that `_turned` adds.
 """
-BUTTERFLY, SPINE, CURVED = (
-    "pocus-phantom/butterfly-ocular-phantom.mp4",
-    "plus/SpinePhantomFreehand.igs.mha",
-    "plus/UltrasonixCurvilinearScanConvertedData.igs.mha",
-)
-CLIPS: dict[str, tuple[int, tuple[int, ...], float, str, Clip]] = {
-    "real0": (71_001, (3, 0, 0, 0, 5, 9, 13, 0), -2.0, BUTTERFLY, Clip((0, 64), 16.0)),
-    "real1": (72_001, (7, 1, 0, 0, 11, 4, 2, 0), 1.0, BUTTERFLY, Clip((24, 88), 12.0)),
-    "real2": (73_001, (12, 0, 0, 0, 3, 14, 8, 0), -4.0, BUTTERFLY, Clip((48, 112), 16.0)),
-    "real3": (74_001, (5, 1, 0, 0, 9, 2, 6, 0), 3.0, BUTTERFLY, Clip((72, 136), 8.0)),
-    "real4": (75_001, (14, 0, 0, 0, 7, 11, 4, 0), -1.0, BUTTERFLY, Clip((96, 160), 16.0)),
-    "real5": (76_001, (10, 1, 0, 0, 1, 6, 15, 0), 2.0, BUTTERFLY, Clip((120, 184), 12.0)),
-    "real6": (77_001, (4, 1, 0, 0, 13, 8, 11, 0), -3.0, SPINE, Clip((0, 10), 12.0)),
-    "real7": (78_001, (9, 0, 0, 0, 2, 12, 5, 0), 2.0, SPINE, Clip((0, 10), 8.0)),
-    "real8": (79_001, (1, 1, 0, 0, 6, 10, 3, 0), 1.0, CURVED, Clip((0, 5), 16.0, region=(250, 120, 350, 360))),
-}
-"""Of a further set on real tissue that moves by itself: as of `ANATOMIES`, but for the still a recording and a part of it.
+BUTTERFLY, SPINE = "pocus-phantom/butterfly-ocular-phantom.mp4", "plus/SpinePhantomFreehand.igs.mha"
+BONE, CURVED = "plus/BoneUltrasound_L14.igs.mha", "plus/UltrasonixCurvilinearScanConvertedData.igs.mha"
 
-The hand is still: a needle lies in the picture as one in a guide that is held with the probe.
-"""
-BONE = "plus/BoneUltrasound_L14.igs.mha"
-TEST_CLIPS: dict[str, tuple[int, tuple[int, ...], float, str, Clip]] = {
-    "moving0": (81_001, (6, 1, 0, 0, 4, 13, 9, 0), 1.0, BONE, Clip((0, 21), 12.0)),
-    "moving1": (82_001, (11, 0, 0, 0, 8, 3, 1, 0), -2.0, BONE, Clip((0, 21), 8.0)),
-    "moving2": (83_001, (2, 1, 0, 0, 14, 7, 12, 0), 2.0, BUTTERFLY, Clip((200, 264), 16.0)),
-    "moving3": (84_001, (8, 0, 0, 0, 12, 5, 10, 0), -3.0, BUTTERFLY, Clip((280, 344), 12.0)),
-    "moving4": (85_001, (13, 1, 0, 0, 10, 1, 7, 0), 3.0, SPINE, Clip((10, 21), 12.0)),
+
+@dataclass(frozen=True, slots=True)
+class OnClip:
+    """A further set on real tissue that moves by itself: as of `ANATOMIES`, but for the still a recording and a part of it.
+
+    The hand is still: a needle lies in the picture as one in a guide that is held with the probe.
+    """
+
+    seed: int
+    shifts: tuple[int, ...]
+    lean_deg: float
+    file: str
+    clip: Clip
+
+
+CLIPS = {
+    "real0": OnClip(71_001, (3, 0, 0, 0, 5, 9, 13, 0), -2.0, BUTTERFLY, Clip((0, 64), 16.0)),
+    "real1": OnClip(72_001, (7, 1, 0, 0, 11, 4, 2, 0), 1.0, BUTTERFLY, Clip((24, 88), 12.0)),
+    "real2": OnClip(73_001, (12, 0, 0, 0, 3, 14, 8, 0), -4.0, BUTTERFLY, Clip((48, 112), 16.0)),
+    "real3": OnClip(74_001, (5, 1, 0, 0, 9, 2, 6, 0), 3.0, BUTTERFLY, Clip((72, 136), 8.0)),
+    "real4": OnClip(75_001, (14, 0, 0, 0, 7, 11, 4, 0), -1.0, BUTTERFLY, Clip((96, 160), 16.0)),
+    "real5": OnClip(76_001, (10, 1, 0, 0, 1, 6, 15, 0), 2.0, BUTTERFLY, Clip((120, 184), 12.0)),
+    "real6": OnClip(77_001, (4, 1, 0, 0, 13, 8, 11, 0), -3.0, SPINE, Clip((0, 10), 12.0)),
+    "real7": OnClip(78_001, (9, 0, 0, 0, 2, 12, 5, 0), 2.0, SPINE, Clip((0, 10), 8.0)),
+    "real8": OnClip(79_001, (1, 1, 0, 0, 6, 10, 3, 0), 1.0, CURVED, Clip((0, 5), 16.0, region=(250, 120, 350, 360))),
 }
-"""The same of frames that belong to the test: a bone that nothing was fitted on, and the other halves of two recordings."""
+"""The butterfly's picture has narrow black wedges on both sides, which needles cross; in the test's clips it has none."""
+BEAMS = (103, 199, 563, 668)
+TEST_CLIPS = {
+    "moving0": OnClip(81_001, (6, 1, 0, 0, 4, 13, 9, 0), 1.0, BONE, Clip((0, 21), 12.0)),
+    "moving1": OnClip(82_001, (11, 0, 0, 0, 8, 3, 1, 0), -2.0, BONE, Clip((0, 21), 8.0)),
+    "moving2": OnClip(83_001, (2, 1, 0, 0, 14, 7, 12, 0), 2.0, BUTTERFLY, Clip((200, 264), 16.0, region=BEAMS)),
+    "moving3": OnClip(84_001, (8, 0, 0, 0, 12, 5, 10, 0), -3.0, BUTTERFLY, Clip((280, 344), 12.0, region=BEAMS)),
+    "moving4": OnClip(85_001, (13, 1, 0, 0, 10, 1, 7, 0), 3.0, SPINE, Clip((10, 21), 12.0)),
+}
+"""Frames that belong to the test: a bone that nothing was fitted on, and the other halves of two objects that were."""
 STILL_SEED, STILLS_EACH = 10_001, 7
 """Of single pictures, far from those of the tests; how many needles each still is given, one after the other."""
 SLIDING_SEED, SLIDING = 62_001, 40
@@ -149,11 +159,11 @@ HELD_OUT: dict[str, tuple[int, tuple[int, ...], Change]] = {
 def tuning_recordings() -> list[Recording]:
     """Return every sequence that may be fitted on; recordings that are absent are left out."""
     found = [s for suite in suites("all", split="tune") if suite.name in SUITES for s in suite.sequences]
-    # What else is done to a recording goes by its place in the list: what was added last comes last.
+    # What else is done to a recording goes by its place in the list.
     sets = {name: list(_phantoms(name, *one)) for name, one in SETS.items()}
     found += [*sets.pop("x0"), *sets.pop("x1"), *_anatomies(), *_uniform(), *_stills()]
     found += [r for one in sets.values() for r in one]
-    return [*found, *_further_anatomies(), *_sliding(), *_on_recordings(CLIPS, "tune")]
+    return [*found, *_further_anatomies(), *_sliding(), *_on_clips(_present(CLIPS), "tune")]
 
 
 def held_out() -> list[Recording]:
@@ -162,8 +172,14 @@ def held_out() -> list[Recording]:
 
 
 def on_moving_tissue() -> list[Recording]:
-    """Return needles rendered onto real tissue that moves by itself, onto frames of the test."""
-    return list(_on_recordings(TEST_CLIPS, "test"))
+    """Return needles rendered onto real tissue that moves by itself, onto frames of the test.
+
+    Raises
+    ------
+    UsguideError
+        A recording is absent.
+    """
+    return list(_on_clips(TEST_CLIPS, "test"))
 
 
 def _phantoms(name: str, seed: int, shifts: tuple[int, ...], change: Change) -> Iterator[Recording]:
@@ -227,18 +243,25 @@ def _further_anatomies() -> Iterator[Recording]:
         yield from _on_stills(name, seed, [replace(r, angle_deg=r.angle_deg + lean_deg) for r in rows], first)
 
 
-def _on_recordings(
-    clips: dict[str, tuple[int, tuple[int, ...], float, str, Clip]], split: Split
-) -> Iterator[Recording]:
-    for name, (seed, shifts, lean_deg, file, clip) in clips.items():
-        folder, _, label = file.partition("/")
+def _present(sets: dict[str, OnClip]) -> dict[str, OnClip]:
+    """Leave out those whose recording is absent."""
+    found = {}
+    for name, one in sets.items():
         try:
-            path = datasets.path(folder) / label
+            datasets.path(one.file.partition("/")[0])
         except UsguideError:
             continue
-        rows = _turned(anatomy_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))
-        held = [replace(r, hand="still", angle_deg=r.angle_deg + lean_deg) for r in rows]
-        yield from _rendered_onto(name, seed, [(r.name, r.hand, r.side, r, path) for r in held], split, clip)
+        found[name] = one
+    return found
+
+
+def _on_clips(sets: dict[str, OnClip], split: Split) -> Iterator[Recording]:
+    for name, one in sets.items():
+        folder, _, file = one.file.partition("/")
+        path = datasets.path(folder) / file
+        rows = _turned(anatomy_suite.NEEDLES, dict(zip(COLUMNS, one.shifts, strict=True)))
+        held = [replace(r, hand="still", angle_deg=r.angle_deg + one.lean_deg) for r in rows]
+        yield from _planned(name, one.seed, [(r.name, r.hand, r.side, r, path) for r in held], split, one.clip)
 
 
 def _on_stills(name: str, seed: int, rows: list[phantom_suite.Row], first: int) -> Iterator[Recording]:
@@ -251,17 +274,17 @@ def _on_stills(name: str, seed: int, rows: list[phantom_suite.Row], first: int) 
     looks: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, r.side, r) for r in rows]
     looks += [(free, hand, OTHER[side], None) for free, hand, side in anatomy_suite.NEEDLE_FREE]
     planned = [(*look, stills[(k * len(stills) // len(looks) + first) % len(stills)]) for k, look in enumerate(looks)]
-    yield from _rendered_onto(name, seed, planned)
+    yield from _planned(name, seed, planned)
 
 
-def _rendered_onto(
+def _planned(
     name: str,
     seed: int,
     planned: Sequence[tuple[str, str, str, phantom_suite.Row | None, Path]],
     split: Split = "tune",
     clip: Clip | None = None,
 ) -> Iterator[Recording]:
-    """Render each of (name, hand, side, needle, picture)."""
+    """Give each of (name, hand, side, needle, picture) that has a place in its picture."""
     for k, (label, hand, side, row, picture) in enumerate(planned):
         try:
             made = _anatomy(label, hand, side, row, picture, seed + k, split, duration_s=4.0, clip=clip)

@@ -172,6 +172,36 @@ def test_a_clip_shows_frames_of_its_split_alone(recordings):
     for split, frames in (("tune", (4, 11)), ("test", (9, 21))):
         with pytest.raises(InputError, match=f"{split} split's frames"):
             background_of(path, split, Clip(frames, 12.0))
+    with pytest.raises(InputError, match="820 x 616 px"):
+        background_of(path, "tune", Clip((0, 5), 12.0, region=(600, 20, 300, 200)))
+
+
+@pytest.mark.parametrize(
+    ("file", "split"),
+    [
+        ("plus/BoneUltrasound_L14.igs.mha", "tune"),
+        ("plus/UltrasonixCurvilinearScanConvertedData.igs.mha", "test"),
+        ("nerve-block-anatomy/images/0240.png", "tune"),
+        ("nerve-block-anatomy/images/0002.png", "test"),
+    ],
+)
+def test_a_background_of_the_other_split_is_refused(recordings, file, split):
+    with pytest.raises(InputError, match=f"expected what belongs to the {split} split"):
+        background_of(recordings / file, split)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"frames": (5, 5)}, "one past the last"),
+        ({"frames": (-1, 5)}, "one past the last"),
+        ({"frame_rate_hz": 0.0}, "frame_rate_hz"),
+        ({"region": (0, 0, 0, 40)}, "width and height"),
+    ],
+)
+def test_a_clip_that_shows_nothing_is_refused(fault, message):
+    with pytest.raises(InputError, match=message):
+        Clip(**{"frames": (0, 5), "frame_rate_hz": 12.0, **fault})
 
 
 def test_the_key_follows_scene_seed_and_code(phantoms, tmp_path):

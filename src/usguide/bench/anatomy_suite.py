@@ -73,7 +73,7 @@ QUICK = ("anatomy-04", "anatomy-05", "anatomy-free-02")
 def anatomy_suite(split: Split = "test", *, quick: bool = False) -> Suite:
     """Return the anatomy suite, made of the stills of that split alone; `quick` is three of its sequences, shorter.
 
-    The recording belongs to no split and is part of the test.
+    The recording is part of the test.
     """
     found, absent = _on_stills(split, quick=quick)
     if split == "test" and not quick:
@@ -129,30 +129,49 @@ def bare_scene(background: Background, side: str, duration_s: float, hand: HandS
 
 @lru_cache(maxsize=1)
 def background_of(path: Path, split: Split, clip: Clip | None = None) -> Background:
-    """Read a still without its black border, or of a recording a clip; by default the frames that belong to the split."""
+    """Read a still without its black border, or a clip of a recording; by default its frames that belong to the split.
+
+    Raises
+    ------
+    InputError
+        The still, or a frame of the clip, does not belong to the split.
+    """
     name = RECORDED_IN.get(path.suffix, STILLS)
     known = next(f for f in datasets.files(name) if f.path.endswith(path.name))
-    if known.spacing_mm is None and name == STILLS:
-        raise AssertionError(f"{path.name}: its spacing is in the registry")
-    spacing_mm = known.spacing_mm or ASSUMED_MM[known.path]
-    share = None if name == STILLS else share_of(f"{name}/{path.name}", known.frame_count or 1, split)
-    first, stop = share or (0, None)
-    region = known.region_px
-    if clip is not None:
-        if share is None or clip.frames[0] < share[0] or clip.frames[1] > share[1]:
-            raise InputError(
-                f"{path.name}: expected a clip within the {split} split's frames {share}, got {clip.frames}"
-            )
-        (first, stop), region = clip.frames, clip.region or region
+    first, stop = _frames_of(known, split, clip)
+    region, spacing_mm = (clip and clip.region) or known.region_px, known.spacing_mm or ASSUMED_MM.get(known.path)
+    if spacing_mm is None:
+        raise InputError(f"{known.path}: expected a recording whose spacing is in the registry, or in ASSUMED_MM")
     with open_source(path, spacing_mm=spacing_mm) as source:
         frames = [_picture(frame.pixels, region) for frame in islice(source, first, stop)]
-        rate = source.info.frame_rate_hz
+        rate = clip.frame_rate_hz if clip else source.info.frame_rate_hz or RATE_HZ
     pixels = np.stack(frames)
     if region is None:
         x, y, w, h = picture_box(pixels[0])
         pixels = np.ascontiguousarray(pixels[:, y : y + h, x : x + w])
-    shown_hz = clip.frame_rate_hz if clip else rate or RATE_HZ
-    return Background(pixels, spacing_mm, name=f"{name}/{path.name}", split=split, frame_rate_hz=shown_hz)
+    pixels.setflags(write=False)  # the next caller gets the same
+    return Background(pixels, spacing_mm, name=f"{name}/{path.name}", split=split, frame_rate_hz=rate)
+
+
+def _frames_of(known: datasets.DatasetFile, split: Split, clip: Clip | None) -> tuple[int, int]:
+    """Return first frame and one past the last of what may be shown."""
+    label = f"{known.dataset}/{known.path}"
+    if known.dataset == STILLS:
+        share = (0, 1) if known.split == split else None
+    else:
+        share = share_of(label, known.frame_count, split)
+    if share is None:
+        raise InputError(f"{label}: expected what belongs to the {split} split, got what belongs to the other")
+    if clip is None:
+        return share
+    if clip.frames[0] < share[0] or clip.frames[1] > share[1]:
+        raise InputError(f"{label}: expected a clip within the {split} split's frames {share}, got {clip.frames}")
+    x, y, w, h = clip.region or (0, 0, 1, 1)
+    if x + w > known.width_px or y + h > known.height_px:
+        raise InputError(
+            f"{label}: expected a region within {known.width_px} x {known.height_px} px, got {clip.region}"
+        )
+    return clip.frames
 
 
 def _picture(pixels: NDArray[np.uint8], region: tuple[int, int, int, int] | None) -> NDArray[np.uint8]:
@@ -177,7 +196,8 @@ def _sequence(
     rng = np.random.default_rng([seed, 77])
     background = background_of(still, split, clip)
     scene = bare_scene(background, side, duration_s, hand_scene(hand, duration_s, rng))
-    tags = {"needle": "no", "probe motion": hand, "event": f"anatomy, probe: {hand}"}
+    motion = hand if clip is None else "recorded"
+    tags = {"needle": "no", "probe motion": motion, "event": f"anatomy, probe: {motion}"}
     if row is not None:
         scene = replace(scene, injectate=fluid_scene(row.fluid, duration_s, rng))
         scene = replace(scene, needle=place_needle(scene, row, seed, rng))
@@ -186,7 +206,7 @@ def _sequence(
             "angle": angle_band(row.angle_deg),
             "visibility aimed at": row.visibility,
             "side": side,
-            "probe motion": hand,
+            "probe motion": motion,
             "shaft": "bent" if row.bend_per_mm else "straight",
             "injectate": row.fluid,
             "course": row.course,

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide._validation import validate_positive
+from usguide.errors import InputError
 from usguide.geometry import Point
 from usguide.phantoms import PhantomScene
 from usguide.types import InsertionPrior
@@ -31,11 +33,23 @@ class Clip:
         At which they are shown, to and fro.
     region : (int, int, int, int), optional
         x, y, width and height in px; the recording's own by default.
+
+    Raises
+    ------
+    InputError
+        No frames, no rate or no region.
     """
 
     frames: tuple[int, int]
     frame_rate_hz: float
     region: tuple[int, int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        validate_positive(self.frame_rate_hz, name="frame_rate_hz")
+        if not 0 <= self.frames[0] < self.frames[1]:
+            raise InputError(f"frames: expected the first frame and one past the last, got {self.frames}")
+        if self.region is not None and (min(self.region) < 0 or min(self.region[2:]) < 1):
+            raise InputError(f"region: expected x, y, width and height in px, got {self.region}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class Rendered:
     ----------
     scene : PhantomScene
     seed : int
-        1000 and more for tests, less for tuning.
+        No two sequences share one; those of the suites' tests begin at 1000, below are those of their tuning split.
     still : Path, optional
         Needle-free picture or recording to render onto, in place of rendered tissue.
     still_spacing_mm : (float, float), optional

@@ -1,0 +1,35 @@
+"""What the needle is fitted on and what is held out have no frame and no seed in common."""
+
+from itertools import pairwise
+
+import pytest
+from benchmark_scripts import loaded
+
+from usguide import datasets
+from usguide.bench.anatomy_suite import NEEDLES
+from usguide.bench.recordings_suite import share_of
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return loaded("needle/scenes.py")
+
+
+def test_clips_lie_within_their_split(scenes):
+    for split, sets in (("tune", scenes.CLIPS), ("test", scenes.TEST_CLIPS)):
+        for one in sets.values():
+            name, _, file = one.file.partition("/")
+            (known,) = datasets.files(name, match=file)
+            first, stop = share_of(one.file, known.frame_count, split)
+            assert first <= one.clip.frames[0] < one.clip.frames[1] <= stop
+
+
+def test_no_seed_is_used_twice(scenes):
+    phantoms, anatomies = 700, len(NEEDLES) + 8
+    ranges = [range(seed, seed + phantoms) for seed, *_ in (scenes.SETS | scenes.HELD_OUT).values() if seed > 1000]
+    ranges += [range(seed, seed + anatomies) for seed, *_ in scenes.ANATOMIES.values()]
+    ranges += [range(one.seed, one.seed + anatomies) for one in (scenes.CLIPS | scenes.TEST_CLIPS).values()]
+    ranges.append(range(scenes.SLIDING_SEED, scenes.SLIDING_SEED + scenes.SLIDING))
+    ranges.sort(key=lambda r: r.start)
+    for one, after in pairwise(ranges):
+        assert one.stop <= after.start
