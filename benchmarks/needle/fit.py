@@ -143,8 +143,8 @@ TUBE_HIDDEN_SHARE = 0.5
 """So many tools in tubes start within the picture for the network: they come out of a wall, not in from the edge."""
 REAL_WEIGHT = 6.0
 """A hypothesis in a real recording counts as so many for the track's trees: real recordings are few."""
-REAL_BAND_WEIGHT = 3.0
-"""A band of one, with a rendered needle or without, for the network."""
+MOVING_WEIGHT = 3.0
+"""One where a needle is rendered onto real tissue that moves; and, for the network, a band on such tissue."""
 
 
 def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, list[Strip]]]:
@@ -154,8 +154,13 @@ def of_streams(collected: list[tuple[Rows, list[Strip]]]) -> list[tuple[Rows, li
 
 def band_weight(job: Job, *, alone: bool) -> float:
     """Return as how many a band counts."""
-    of_kind = TUBE_WEIGHT if is_tube(job) else REAL_BAND_WEIGHT if moves_by_itself(job.recording) else 1.0
+    of_kind = TUBE_WEIGHT if is_tube(job) else MOVING_WEIGHT if moves_by_itself(job.recording) else 1.0
     return of_kind * (ALONE_WEIGHT if alone else 1.0)
+
+
+def track_weight(job: Job) -> float:
+    """Return as how many a hypothesis counts."""
+    return REAL_WEIGHT if is_real(job.recording) else MOVING_WEIGHT if moves_by_itself(job.recording) else 1.0
 
 
 def fitted_bands(jobs: list[Job], collected: list[tuple[Rows, list[Strip]]], before: Bands | None = None) -> Bands:
@@ -202,7 +207,7 @@ def fitted_tracks(jobs: list[Job], rows: list[Rows]) -> list[Forest]:
     y, use = line & (tip <= TIP_MM), judged(rows) & np.isfinite(x[:, 0])
     count = [len(r.frame) for r in rows]
     fold = np.repeat(folds_of(jobs), count)
-    weight = np.repeat([REAL_WEIGHT if is_real(job.recording) else 1.0 for job in jobs], count)
+    weight = np.repeat([track_weight(job) for job in jobs], count)
     shown = with_hidden_starts(x, y, TRACK_FEATURES.index("start_mm"))
     parts = [*((fold != k) & use for k in range(FOLDS)), use]
     models = [fitted(shown[part], y[part], TRACK, weight[part]) for part in parts]
