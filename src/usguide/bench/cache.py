@@ -52,7 +52,7 @@ def code_hash(root: Path | None = None) -> str:
 
 
 def cache_key(content: Rendered, code: str | None = None) -> str:
-    """Return 24 hexadecimal digits that change with the scene, the seed, the still and the code."""
+    """Return 24 hexadecimal digits that change with the scene, the seed, the still, the clip and the code."""
     digest = hashlib.sha256((code or code_hash()).encode())
     settings = [asdict(content.scene), content.seed, content.still_spacing_mm, content.visibility_db]
     if content.clip is not None:
