@@ -38,6 +38,16 @@ SAME_TURN_DEG, SAME_ACROSS_MM, TIP_MM = 5.0, 1.0, 2.0
 DIMMED = 0.7
 
 
+def is_real(recording: Recording) -> bool:
+    """Tell whether it is no rendered one."""
+    return isinstance(recording.content, Recorded)
+
+
+def is_still(recording: Recording) -> bool:
+    """Tell whether its frames are unrelated pictures."""
+    return recording.suite == "stills" or (isinstance(recording.content, Recorded) and recording.content.stills)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run over a recording: turned by some degrees (and dimmed), every so many frames, from a frame on, or enlarged.
@@ -233,12 +243,10 @@ def collect_candidates(job: Job, models: Models | None = None) -> tuple[Rows, li
 
     Returns the candidates, and the bands along those on the needle and the likeliest of the others.
     """
-    prior, still = job.recording.prior, isinstance(job.recording.content, Recorded) and job.recording.content.stills
-    still = still or job.recording.suite == "stills"
+    prior, still = job.recording.prior, is_still(job.recording)
     # A shaft that leaves the plane ends gradually: that takes more to learn. Real recordings are few. Odd, since every
     # other frame is searched differently.
-    often = job.recording.tags.get("course") == "drift" or isinstance(job.recording.content, Recorded)
-    every = 3 if often else 5
+    every = 3 if job.recording.tags.get("course") == "drift" or is_real(job.recording) else 5
     settings = PipelineSettings()
     told = _TruthTracker(forest=NO_TREES)
     noting: _Noting

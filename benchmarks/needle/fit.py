@@ -28,8 +28,19 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np  # noqa: E402  (thread counts are read at import)
-from collect import COUNTED_MM, NO_TREES, TIP_MM, Job, Models, Rows, Strip, collect_candidates, collect_tracks  # noqa: E402
-from fit_jobs import FOLDS, candidate_jobs, folds_of, is_real, is_tube, loop_jobs, moves_by_itself, track_jobs  # noqa: E402
+from collect import (  # noqa: E402
+    COUNTED_MM,
+    NO_TREES,
+    TIP_MM,
+    Job,
+    Models,
+    Rows,
+    Strip,
+    collect_candidates,
+    collect_tracks,
+    is_real,
+)
+from fit_jobs import FOLDS, candidate_jobs, folds_of, is_tube, loop_jobs, moves_by_itself, track_jobs  # noqa: E402
 from fit_report import report_candidates, report_strips, report_tracks  # noqa: E402
 from fit_strips import HIDDEN_SHARE, Example, fitted_strips  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402

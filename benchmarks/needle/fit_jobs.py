@@ -5,12 +5,12 @@ from __future__ import annotations
 from zlib import crc32
 
 import numpy as np
-from collect import Job
+from collect import Job, is_real, is_still
 from numpy.typing import NDArray
 from scenes import tuning_recordings
 from tubes import TUBE, tubes
 
-from usguide.bench.sequences import Recorded, Rendered
+from usguide.bench.sequences import Rendered
 from usguide.bench.sequences import Sequence as Recording
 
 FOLDS = 3
@@ -35,7 +35,7 @@ def candidate_jobs() -> list[Job]:
             jobs.append(Job(r, way * 20.0))
             if not is_real(r):
                 jobs.append(Job(r, -way * 32.0))
-            elif not _is_still(r):
+            elif not is_still(r):
                 jobs += _in_many_ways(r)
             continue
         if k % 3 == 0 and r.suite != "stills":
@@ -51,7 +51,7 @@ def track_jobs() -> list[Job]:
     Real ones, which are few, in many ways.
     """
     jobs = []
-    moving = [r for r in tuning_recordings() if not _is_still(r)]
+    moving = [r for r in tuning_recordings() if not is_still(r)]
     for k, r in enumerate(moving):
         way = (-1) ** k
         jobs.append(Job(r))
@@ -72,11 +72,6 @@ def _in_many_ways(real: Recording) -> list[Job]:
     turned = [Job(real, degrees) for degrees in (-32.0, 32.0, -10.0, 10.0)]
     enlarged = [Job(real, turn, zoom=zoom) for zoom, degrees in ((0.75, 15.0), (1.4, -15.0)) for turn in (0.0, degrees)]
     return [*turned, *enlarged, Job(real, stride=2), Job(real, stride=2, first=7)]
-
-
-def is_real(recording: Recording) -> bool:
-    """Tell whether it is no rendered one."""
-    return isinstance(recording.content, Recorded)
 
 
 def moves_by_itself(recording: Recording) -> bool:
@@ -116,11 +111,7 @@ def is_tube(job: Job) -> bool:
 
 def loop_jobs(jobs: list[Job]) -> list[Job]:
     """Choose the moving recordings as they are: for a look with a tracker that is not told where the needle is."""
-    return [job for job in jobs if job.plain and not _is_still(job.recording)]
-
-
-def _is_still(recording: Recording) -> bool:
-    return recording.suite == "stills" or (isinstance(recording.content, Recorded) and recording.content.stills)
+    return [job for job in jobs if job.plain and not is_still(job.recording)]
 
 
 def folds_of(jobs: list[Job]) -> NDArray[np.int64]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from collect import COUNTED_MM, Job, Rows, Strip
-from fit_jobs import is_real
+from collect import COUNTED_MM, Job, Rows, Strip, is_real
 from fit_strips import Example
 from numpy.typing import NDArray
 

@@ -163,7 +163,8 @@ def tuning_recordings() -> list[Recording]:
     sets = {name: list(_phantoms(name, *one)) for name, one in SETS.items()}
     found += [*sets.pop("x0"), *sets.pop("x1"), *_anatomies(), *_uniform(), *_stills()]
     found += [r for one in sets.values() for r in one]
-    return [*found, *_further_anatomies(), *_sliding(), *_on_clips(_present(CLIPS), "tune")]
+    present = {name: one for name, one in CLIPS.items() if _is_present(one.file.partition("/")[0])}
+    return [*found, *_further_anatomies(), *_sliding(), *_on_clips(present, "tune")]
 
 
 def held_out() -> list[Recording]:
@@ -184,7 +185,7 @@ def on_moving_tissue() -> list[Recording]:
 
 def _phantoms(name: str, seed: int, shifts: tuple[int, ...], change: Change) -> Iterator[Recording]:
     """Give a set of phantoms; where its needles are changed, those alone."""
-    for n, row in enumerate(_turned(phantom_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))):
+    for n, row in enumerate(_turned(phantom_suite.NEEDLES, shifts)):
         try:
             made = phantom_suite._needle(change(row, n), seed + n, "tune", quick=False)  # noqa: SLF001  (rows are the suite's own)
         except AssertionError:  # no place for that needle in that picture
@@ -215,11 +216,11 @@ def _sliding() -> Iterator[Recording]:
         yield replace(made, name=f"sliding-{n:02d}-{made.name}")
 
 
-def _turned(rows: Sequence[phantom_suite.Row], shifts: dict[str, int]) -> list[phantom_suite.Row]:
-    """Let the factors meet in other combinations; the angles move by a degree."""
-    found = []
+def _turned(rows: Sequence[phantom_suite.Row], shifts: tuple[int, ...]) -> list[phantom_suite.Row]:
+    """Let the factors meet in other combinations: each of `COLUMNS` turned by so many rows; the angles move by a degree."""
+    found, pairs = [], list(zip(COLUMNS, shifts, strict=True))
     for k, row in enumerate(rows):
-        values: dict[str, Any] = {c: getattr(rows[(k + shift) % len(rows)], c) for c, shift in shifts.items()}
+        values: dict[str, Any] = {c: getattr(rows[(k + shift) % len(rows)], c) for c, shift in pairs}
         if row.angle_deg > 55:
             values["bend_per_mm"] = abs(values["bend_per_mm"])
         angle = min(75, max(10, row.angle_deg + (1 if k < 22 else -1)))
@@ -239,37 +240,32 @@ def _anatomies() -> Iterator[Recording]:
 
 def _further_anatomies() -> Iterator[Recording]:
     for name, (seed, shifts, lean_deg, first) in ANATOMIES.items():
-        rows = _turned(anatomy_suite.NEEDLES, dict(zip(COLUMNS, shifts, strict=True)))
+        rows = _turned(anatomy_suite.NEEDLES, shifts)
         yield from _on_stills(name, seed, [replace(r, angle_deg=r.angle_deg + lean_deg) for r in rows], first)
 
 
-def _present(sets: dict[str, OnClip]) -> dict[str, OnClip]:
-    """Leave out those whose recording is absent."""
-    found = {}
-    for name, one in sets.items():
-        try:
-            datasets.path(one.file.partition("/")[0])
-        except UsguideError:
-            continue
-        found[name] = one
-    return found
+def _is_present(name: str) -> bool:
+    try:
+        datasets.path(name)
+    except UsguideError:
+        return False
+    return True
 
 
 def _on_clips(sets: dict[str, OnClip], split: Split) -> Iterator[Recording]:
     for name, one in sets.items():
         folder, _, file = one.file.partition("/")
         path = datasets.path(folder) / file
-        rows = _turned(anatomy_suite.NEEDLES, dict(zip(COLUMNS, one.shifts, strict=True)))
+        rows = _turned(anatomy_suite.NEEDLES, one.shifts)
         held = [replace(r, hand="still", angle_deg=r.angle_deg + one.lean_deg) for r in rows]
         yield from _planned(name, one.seed, [(r.name, r.hand, r.side, r, path) for r in held], split, one.clip)
 
 
 def _on_stills(name: str, seed: int, rows: list[phantom_suite.Row], first: int) -> Iterator[Recording]:
     """Put each needle, and a hand without one, onto a still of its own, from the `first` on."""
-    try:
-        folder = datasets.path(anatomy_suite.STILLS)
-    except UsguideError:
+    if not _is_present(anatomy_suite.STILLS):
         return
+    folder = datasets.path(anatomy_suite.STILLS)
     stills = [folder / f.path for f in datasets.files(anatomy_suite.STILLS, split="tune", match="images/*")]
     looks: list[tuple[str, str, str, phantom_suite.Row | None]] = [(r.name, r.hand, r.side, r) for r in rows]
     looks += [(free, hand, OTHER[side], None) for free, hand, side in anatomy_suite.NEEDLE_FREE]
@@ -294,10 +290,9 @@ def _planned(
 
 
 def _stills() -> Iterator[Recording]:
-    try:
-        folder = datasets.path(anatomy_suite.STILLS)
-    except UsguideError:
+    if not _is_present(anatomy_suite.STILLS):
         return
+    folder = datasets.path(anatomy_suite.STILLS)
     stills = [folder / f.path for f in datasets.files(anatomy_suite.STILLS, split="tune", match="images/*")]
     rows = stills_suite.rows()
     for k in range(STILLS_EACH * len(stills)):

@@ -24,7 +24,7 @@ def test_clips_lie_within_their_split(scenes):
             assert first <= one.clip.frames[0] < one.clip.frames[1] <= stop
 
 
-def test_no_seed_is_used_twice(scenes):
+def test_no_seed_of_a_further_set_is_used_twice(scenes):
     phantoms, anatomies = 700, len(NEEDLES) + 8
     ranges = [range(seed, seed + phantoms) for seed, *_ in (scenes.SETS | scenes.HELD_OUT).values() if seed > 1000]
     ranges += [range(seed, seed + anatomies) for seed, *_ in scenes.ANATOMIES.values()]

@@ -60,7 +60,7 @@ class Rendered:
     ----------
     scene : PhantomScene
     seed : int
-        No two sequences share one; those of the suites' tests begin at 1000, below are those of their tuning split.
+        1000 and more in the suites' tests, less in their tuning split.
     still : Path, optional
         Needle-free picture or recording to render onto, in place of rendered tissue.
     still_spacing_mm : (float, float), optional
