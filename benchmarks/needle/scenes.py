@@ -53,6 +53,11 @@ class OnClip:
     clip: Clip
 
 
+QUALITY = "qa-phantom/runB"
+BEAMS, NEAR = (103, 199, 563, 668), (150, 199, 470, 480)
+"""Of the butterfly's picture what is between its wedges, and the nearer part of that."""
+BLOCK = (140, 75, 200, 230)
+"""Of the quality phantom's fan a rectangle within."""
 CLIPS = {
     "real0": OnClip(71_001, (3, 0, 0, 0, 5, 9, 13, 0), -2.0, BUTTERFLY, Clip((0, 64), 16.0)),
     "real1": OnClip(72_001, (7, 1, 0, 0, 11, 4, 2, 0), 1.0, BUTTERFLY, Clip((24, 88), 12.0)),
@@ -63,9 +68,21 @@ CLIPS = {
     "real6": OnClip(77_001, (4, 1, 0, 0, 13, 8, 11, 0), -3.0, SPINE, Clip((0, 10), 12.0)),
     "real7": OnClip(78_001, (9, 0, 0, 0, 2, 12, 5, 0), 2.0, SPINE, Clip((0, 10), 8.0)),
     "real8": OnClip(79_001, (1, 1, 0, 0, 6, 10, 3, 0), 1.0, CURVED, Clip((0, 5), 16.0, region=(250, 120, 350, 360))),
+    "real9": OnClip(91_001, (2, 0, 0, 0, 4, 12, 7, 0), 2.0, BUTTERFLY, Clip((0, 48), 20.0, region=BEAMS)),
+    "real10": OnClip(92_001, (11, 1, 0, 0, 10, 3, 14, 0), -1.0, BUTTERFLY, Clip((30, 94), 10.0, region=BEAMS)),
+    "real11": OnClip(93_001, (6, 0, 0, 0, 15, 7, 1, 0), 3.0, BUTTERFLY, Clip((60, 124), 16.0, region=BEAMS)),
+    "real12": OnClip(94_001, (15, 1, 0, 0, 2, 10, 5, 0), -3.0, BUTTERFLY, Clip((84, 148), 20.0, region=NEAR)),
+    "real13": OnClip(95_001, (8, 0, 0, 0, 12, 1, 9, 0), 1.0, BUTTERFLY, Clip((110, 174), 12.0, region=BEAMS)),
+    "real14": OnClip(96_001, (13, 1, 0, 0, 5, 15, 2, 0), 4.0, BUTTERFLY, Clip((136, 184), 16.0, region=NEAR)),
+    "real15": OnClip(97_001, (1, 0, 0, 0, 8, 5, 12, 0), -2.0, SPINE, Clip((0, 10), 16.0)),
+    "real16": OnClip(98_001, (6, 1, 0, 0, 14, 2, 10, 0), 0.5, SPINE, Clip((0, 10), 10.0)),
+    "real17": OnClip(99_001, (12, 0, 0, 0, 3, 9, 15, 0), -1.0, CURVED, Clip((0, 5), 10.0, region=(200, 160, 420, 340))),
+    "real18": OnClip(101_001, (4, 0, 0, 0, 9, 13, 6, 0), 1.0, QUALITY, Clip((0, 63), 16.0, region=BLOCK)),
+    "real19": OnClip(102_001, (10, 1, 0, 0, 1, 6, 3, 0), -2.0, QUALITY, Clip((0, 40), 12.0, region=BLOCK)),
+    "real20": OnClip(103_001, (3, 0, 0, 0, 11, 14, 8, 0), 3.0, QUALITY, Clip((20, 63), 20.0, region=BLOCK)),
+    "real21": OnClip(104_001, (7, 1, 0, 0, 13, 4, 11, 0), -4.0, QUALITY, Clip((10, 50), 8.0, region=BLOCK)),
 }
-"""The butterfly's picture has narrow black wedges on both sides, which needles cross; in the test's clips it has none."""
-BEAMS = (103, 199, 563, 668)
+"""The butterfly's picture has narrow black wedges on both sides, which needles cross in half of the sets, but in no test clip."""
 TEST_CLIPS = {
     "moving0": OnClip(81_001, (6, 1, 0, 0, 4, 13, 9, 0), 1.0, BONE, Clip((0, 21), 12.0)),
     "moving1": OnClip(82_001, (11, 0, 0, 0, 8, 3, 1, 0), -2.0, BONE, Clip((0, 21), 8.0)),

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import combinations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -174,6 +175,21 @@ def test_a_clip_shows_frames_of_its_split_alone(recordings):
             background_of(path, split, Clip(frames, 12.0))
     with pytest.raises(InputError, match="820 x 616 px"):
         background_of(path, "tune", Clip((0, 5), 12.0, region=(600, 20, 300, 200)))
+
+
+def test_a_series_of_pictures_is_a_recording_to_render_onto(recordings, phantoms):
+    folder = recordings / "qa-phantom" / "runB"
+    pictures = sorted(folder.glob("*.png"))
+    shown = background_of(folder, "tune", Clip((5, 8), 16.0, region=(140, 75, 200, 230)))
+    expected = [cv2.imread(str(p), cv2.IMREAD_GRAYSCALE)[75:305, 140:340] for p in pictures[5:8]]
+    np.testing.assert_array_equal(shown.frames, expected)
+    assert (shown.name, shown.spacing_mm) == ("qa-phantom/runB", (0.25, 0.25))
+    shares = {split: len(background_of(folder, split).frames) for split in ("tune", "test")}
+    assert shares == {"tune": 63, "test": 64}
+    with pytest.raises(InputError, match="tune split's frames"):
+        background_of(folder, "tune", Clip((60, 64), 16.0))
+    on_it = replace(phantoms[0].content, still=folder)
+    assert cache_key(on_it) != cache_key(replace(on_it, still=pictures[0]))
 
 
 @pytest.mark.parametrize(

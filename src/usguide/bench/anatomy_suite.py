@@ -60,8 +60,8 @@ ON_RECORDING = (
     Row("anatomy-bone-2", 50, "easy", "right", "linear", "still", 0.0, "lens", "pause", "plain"),
 )
 MOVING = "plus"
-RECORDED_IN = {".mha": MOVING, ".mp4": "pocus-phantom"}
-"""Data sets of what moves, by the ending of a file; other files are stills."""
+RECORDED_IN = {".mha": MOVING, ".mp4": "pocus-phantom", "": "qa-phantom"}
+"""Data sets of what moves, by the ending of a file, or of a folder of pictures; other files are stills."""
 INSTEAD = {"anatomy-07": 3}
 """Rows whose still shows fewer than three lines that could be taken for the needle: how many stills further theirs is."""
 NEEDLE_FREE = tuple(
@@ -131,14 +131,17 @@ def bare_scene(background: Background, side: str, duration_s: float, hand: HandS
 def background_of(path: Path, split: Split, clip: Clip | None = None) -> Background:
     """Read a still without its black border, or a clip of a recording; by default its frames that belong to the split.
 
+    A recording is a file, or a folder of numbered pictures.
+
     Raises
     ------
     InputError
         The still, or a frame of the clip, does not belong to the split.
     """
     name = RECORDED_IN.get(path.suffix, STILLS)
-    known = next(f for f in datasets.files(name) if f.path.endswith(path.name))
-    first, stop = _frames_of(known, split, clip)
+    files = [f for f in datasets.files(name) if path.name in Path(f.path).parts]
+    known = files[0]
+    first, stop = _frames_of(files, split, clip)
     region, spacing_mm = (clip and clip.region) or known.region_px, known.spacing_mm or ASSUMED_MM.get(known.path)
     if spacing_mm is None:
         raise InputError(f"{known.path}: expected a recording whose spacing is in the registry, or in ASSUMED_MM")
@@ -153,13 +156,14 @@ def background_of(path: Path, split: Split, clip: Clip | None = None) -> Backgro
     return Background(pixels, spacing_mm, name=f"{name}/{path.name}", split=split, frame_rate_hz=rate)
 
 
-def _frames_of(known: datasets.DatasetFile, split: Split, clip: Clip | None) -> tuple[int, int]:
-    """Return first frame and one past the last of what may be shown."""
+def _frames_of(files: list[datasets.DatasetFile], split: Split, clip: Clip | None) -> tuple[int, int]:
+    """Return first frame and one past the last of what may be shown of a still, a recording or a series of pictures."""
+    known = files[0]
     label = f"{known.dataset}/{known.path}"
     if known.dataset == STILLS:
         share = (0, 1) if known.split == split else None
     else:
-        share = share_of(label, known.frame_count, split)
+        share = share_of(label, known.frame_count if len(files) == 1 else len(files), split)
     if share is None:
         raise InputError(f"{label}: expected what belongs to the {split} split, got what belongs to the other")
     if clip is None:

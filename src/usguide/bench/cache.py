@@ -59,7 +59,9 @@ def cache_key(content: Rendered, code: str | None = None) -> str:
         settings.append(asdict(content.clip))
     digest.update(json.dumps(settings, sort_keys=True).encode())
     if content.still is not None:
-        digest.update(content.still.read_bytes())
+        series = sorted(content.still.iterdir()) if content.still.is_dir() else [content.still]
+        for path in series:
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:24]
 
 
