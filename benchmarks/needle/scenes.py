@@ -82,7 +82,7 @@ CLIPS = {
     "real20": OnClip(103_001, (3, 0, 0, 0, 11, 14, 8, 0), 3.0, QUALITY, Clip((20, 63), 20.0, region=BLOCK)),
     "real21": OnClip(104_001, (7, 1, 0, 0, 13, 4, 11, 0), -4.0, QUALITY, Clip((10, 50), 8.0, region=BLOCK)),
 }
-"""The butterfly's picture has narrow black wedges on both sides: needles cross them in half of its sets, in no test clip."""
+"""The butterfly's picture has narrow black wedges on both sides, which needles cross; in the test's clips it has none."""
 TEST_CLIPS = {
     "moving0": OnClip(81_001, (6, 1, 0, 0, 4, 13, 9, 0), 1.0, BONE, Clip((0, 21), 12.0)),
     "moving1": OnClip(82_001, (11, 0, 0, 0, 8, 3, 1, 0), -2.0, BONE, Clip((0, 21), 8.0)),
