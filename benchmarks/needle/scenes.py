@@ -37,6 +37,7 @@ The angles beside the degree that `_turned` adds.
 """
 BUTTERFLY, SPINE = "pocus-phantom/butterfly-ocular-phantom.mp4", "plus/SpinePhantomFreehand.igs.mha"
 BONE, CURVED = "plus/BoneUltrasound_L14.igs.mha", "plus/UltrasonixCurvilinearScanConvertedData.igs.mha"
+QUALITY = "qa-phantom/runB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,6 @@ class OnClip:
     clip: Clip
 
 
-QUALITY = "qa-phantom/runB"
 BEAMS, NEAR = (103, 199, 563, 668), (150, 199, 470, 480)
 """Of the butterfly's picture what is between its wedges, and the nearer part of that."""
 BLOCK = (140, 75, 200, 230)

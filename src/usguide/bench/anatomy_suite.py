@@ -163,7 +163,7 @@ def _frames_of(files: list[datasets.DatasetFile], split: Split, clip: Clip | Non
     if known.dataset == STILLS:
         share = (0, 1) if known.split == split else None
     else:
-        share = share_of(label, known.frame_count if len(files) == 1 else len(files), split)
+        share = share_of(label, sum(f.frame_count for f in files), split)
     if share is None:
         raise InputError(f"{label}: expected what belongs to the {split} split, got what belongs to the other")
     if clip is None:
