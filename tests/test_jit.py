@@ -1,10 +1,15 @@
 """Kernels: compiled by `warmup`, each for one set of types, and those of the filters in float32 throughout."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import usguide
+from usguide import _jit
 
 LIST = """
 import importlib, pkgutil, numba, usguide
@@ -115,3 +120,31 @@ def test_what_python_calls_is_compiled_for_one_set_of_types(fresh_kernels):
     for (module, name), (signatures, *_) in fresh_kernels.items():
         if name.endswith(("_rows", "_step", "_picture")) and not name.startswith("_"):
             assert signatures == 1, (module, name)
+
+
+def test_a_change_to_any_kernel_compiles_all_of_them_anew(tmp_path):
+    """One that is not in its own file, too: Numba would go on with the constants of before."""
+    (tmp_path / "adding.py").write_text("from usguide._jit import kernel\n@kernel\ndef add(x):\n    return x + 1\n")
+    script = (
+        "import sys, usguide._jit as j; j.digest_of_kernels = lambda: sys.argv[1].encode(); "
+        "from adding import add; assert add(1.0) == 2; print(sum(add.stats.cache_hits.values()))"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+    hits = [
+        subprocess.run(
+            [sys.executable, "-c", script, digest], capture_output=True, text=True, check=True, env=environment
+        ).stdout.strip()
+        for digest in ("one", "one", "other", "other")
+    ]
+    assert hits == ["0", "1", "0", "1"]
+
+
+def test_every_kernel_is_among_the_files_that_are_watched_and_imports_from_these_alone():
+    package = Path(usguide.__file__).parent
+    watched = set(_jit.kernel_files())
+    compiled = {p for p in package.rglob("*.py") if re.search(r"^@kernel", p.read_text("utf-8"), re.MULTILINE)}
+    assert len(compiled) > 20
+    assert compiled <= watched
+    for path in compiled:
+        for name in re.findall(r"^from (usguide[\w.]*) import", path.read_text("utf-8"), re.MULTILINE):
+            assert package.parent.joinpath(*name.split(".")).with_suffix(".py") in watched, (path, name)
