@@ -291,6 +291,7 @@ class NeedleTrack:
     """Visible length over the length that the track's history implies, 0..1."""
     age_s: float
     time_since_seen_s: float
+    """Since it was last `TRACKING`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,17 @@ def test_coasting_loss_and_search_take_their_seconds_at_any_rate(make, dt):
     assert tracks[lost - 1][0].time_since_seen_s == pytest.approx(lost * dt)
 
 
+def test_a_trace_that_does_not_convince_is_no_sighting(make):
+    """A line that looks little like a needle lies where the needle was: that is no time at which it was seen."""
+    dt, n = 0.05, 30
+    tracks = run(tracker(), [[make(5 + 10 * dt * k)] for k in range(n)] + [[make(20, score=-4.0)]] * 8, dt)[n:]
+    coasting = [t for (t,) in tracks if t.state is ug.TrackState.COASTING]
+    assert len(coasting) >= 3
+    since = [t.time_since_seen_s for t in coasting]
+    np.testing.assert_allclose(np.diff(since), dt)
+    assert since[0] == pytest.approx(dt)
+
+
 @pytest.mark.parametrize("dt", RATES)
 def test_a_gap_keeps_identity_and_place(make, dt):
     n, gap = round(1.5 / dt), range(round(0.8 / dt), round(1.1 / dt))

@@ -89,6 +89,8 @@ class Hypothesis:
     def __init__(self, track_id: int, detection: Detection, timestamp_s: float, settings: BeliefSettings) -> None:
         self.track_id = track_id
         self.born_s = self.seen_s = self.now_s = timestamp_s
+        self.shown_s = timestamp_s
+        """When it was last called seen; or since when it is known."""
         self.confirmed = self.was_confirmed = False
         self.trusted_until_s, self.confidence = -math.inf, 0.0
         self.believed, self._weighed_s = 0.0, timestamp_s

@@ -175,6 +175,7 @@ class NeedleTracker:
             h.confirmed |= seen
             h.was_confirmed |= h.confirmed
             if seen:
+                h.shown_s = now_s
                 h.trusted_until_s = max(h.trusted_until_s, now_s + s.coast_s)
                 h.longest_mm = max(h.longest_mm, h.way_mm)
             lost = h.confirmed and now_s > h.trusted_until_s
@@ -250,5 +251,6 @@ def _track(h: Hypothesis, state: TrackState, now_s: float) -> NeedleTrack:
         confidence=confidence,
         in_plane_fraction=fraction,
         age_s=now_s - h.born_s,
-        time_since_seen_s=unseen,
+        # A trace of it that does not convince is no sighting.
+        time_since_seen_s=now_s - h.shown_s,
     )
