@@ -139,6 +139,11 @@ def test_a_change_to_any_kernel_compiles_all_of_them_anew(tmp_path):
     assert hits == ["0", "1", "0", "1"]
 
 
+def test_kernels_run_as_python_where_compilation_is_switched_off():
+    script = "from usguide._jit import kernel; add = kernel(lambda x: x + 1); assert add(1.0) == 2"
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"NUMBA_DISABLE_JIT": "1"})
+
+
 def test_every_kernel_is_among_the_files_that_are_watched_and_imports_from_these_alone():
     package = Path(usguide.__file__).parent
     watched = set(_jit.kernel_files())

@@ -28,7 +28,8 @@ def kernel(function: F) -> F:
     compiled: F = numba.njit(function, cache=True, nogil=True, fastmath=set(SAFE_MATH), error_model="numpy")
     # Numba knows what it has compiled by the file that it is in alone, though the functions and constants of other files
     # are compiled into it: after an upgrade it would run with those of before. There is no public way to tell it.
-    file = getattr(compiled._cache, "_cache_file", None)  # type: ignore[attr-defined]  # noqa: SLF001
+    # With compilation or its cache switched off there is nothing to tell.
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if file is not None:
         file._source_stamp = (file._source_stamp, digest_of_kernels())  # noqa: SLF001
     return compiled
