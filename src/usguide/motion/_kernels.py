@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from usguide._jit import kernel
+from usguide._jit import U, kernel
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -40,54 +40,67 @@ def normal_equations(
     """
     h, w = image.shape
     normal[:], right[:] = 0, 0
-    count, squares = 0, 0.0
+    compared, squares = 0.0, 0.0
+    zero, half, one_px, size = np.float32(0), np.float32(0.5), np.float32(1), np.float32(w)
+    shift, width, most = np.float32(offset), np.float32(scale), np.float32(9 * scale * scale)
+    slope_x, slope_y = affine[0, 0] - 1, affine[1, 0]
     for i in range(2, h - 2):
         v = (i - 0.5 * h) / h
         # Sums over a row, in which v is the same: a product of gradients, times u so many times.
-        xx0 = xx1 = xx2 = xy0 = xy1 = xy2 = yy0 = yy1 = yy2 = 0.0
-        x0 = x1 = y0 = y1 = one = 0.0
-        ax0 = ax1 = ay0 = ay1 = a0 = 0.0
-        for j in range(2, w - 2):
-            if use[i, j] == 0:
-                continue
-            x = affine[0, 0] * j + affine[0, 1] * i + affine[0, 2]
-            y = affine[1, 0] * j + affine[1, 1] * i + affine[1, 2]
+        xx0 = xx1 = xx2 = xy0 = xy1 = xy2 = yy0 = yy1 = yy2 = zero
+        x0 = x1 = y0 = y1 = one = zero
+        ax0 = ax1 = ay0 = ay1 = a0 = zero
+        count = limited = zero
+        j = 2
+        while j < w - 2:
+            x, y = slope_x * j + affine[0, 1] * i + affine[0, 2], slope_y * j + affine[1, 1] * i + affine[1, 2]
             q, p = int(math.floor(x)), int(math.floor(y))
+            n = _run(x - q, y - p, slope_x, slope_y, w - 2 - j)
             # Gradients reach one pixel further than the interpolation.
-            if q < 1 or p < 1 or q >= w - 2 or p >= h - 2:
-                continue
-            if known[p, q] * known[p, q + 1] * known[p + 1, q] * known[p + 1, q + 1] == 0:
-                continue
-            fx, fy = x - q, y - p
-            a, b = reference[p, q], reference[p, q + 1]
-            c, d = reference[p + 1, q], reference[p + 1, q + 1]
-            value = (a * (1 - fx) + b * fx) * (1 - fy) + (c * (1 - fx) + d * fx) * fy
-            left = reference[p, q - 1] * known[p, q - 1] + a * (1 - known[p, q - 1])
-            far = reference[p, q + 2] * known[p, q + 2] + b * (1 - known[p, q + 2])
-            up = reference[p - 1, q] * known[p - 1, q] + a * (1 - known[p - 1, q])
-            down = reference[p + 2, q] * known[p + 2, q] + c * (1 - known[p + 2, q])
-            # Central differences at the nearer sides, blended.
-            gx = 0.5 * ((b - left) * (1 - fx) + (far - a) * fx)
-            gy = 0.5 * ((c - up) * (1 - fy) + (down - a) * fy)
-            away = image[i, j] - value - offset
-            count += 1
-            squares += min(away * away, 9 * scale * scale)
-            weight = 1 / (1 + (away / scale) ** 2)
-            u = (j - 0.5 * w) / w
-            wx, wy = weight * gx, weight * gy
-            xx, xy, yy = wx * gx, wx * gy, wy * gy
-            xx0, xy0, yy0 = xx0 + xx, xy0 + xy, yy0 + yy
-            xx, xy, yy = xx * u, xy * u, yy * u
-            xx1, xy1, yy1 = xx1 + xx, xy1 + xy, yy1 + yy
-            xx2, xy2, yy2 = xx2 + xx * u, xy2 + xy * u, yy2 + yy * u
-            x0, x1, y0, y1 = x0 + wx, x1 + wx * u, y0 + wy, y1 + wy * u
-            one += weight
-            ax, ay = wx * away, wy * away
-            ax0, ax1, ay0, ay1 = ax0 + ax, ax1 + ax * u, ay0 + ay, ay1 + ay * u
-            a0 += weight * away
-        _add_block(normal, 0, 0, xx0, xx1, xx2, v)
-        _add_block(normal, 0, 3, xy0, xy1, xy2, v)
-        _add_block(normal, 3, 3, yy0, yy1, yy2, v)
+            first, last = max(0, 1 - q - j), min(n, w - 2 - q - j)
+            if p < 1 or p >= h - 2:
+                last = 0
+            fx0, fy0, step_x, step_y = np.float32(x - q), np.float32(y - p), np.float32(slope_x), np.float32(slope_y)
+            row, r0, r1, r2, r3 = U(i), U(p - 1), U(p), U(p + 1), U(p + 2)
+            for k in range(first, last):
+                t = np.float32(np.int32(k))
+                here, c1 = U(j + k), U(j + k + q)
+                c0, c2, c3 = c1 - U(1), c1 + U(1), c1 + U(2)
+                fx, fy = fx0 + t * step_x, fy0 + t * step_y
+                a, b = reference[r1, c1], reference[r1, c2]
+                c, d = reference[r2, c1], reference[r2, c2]
+                value = (a * (one_px - fx) + b * fx) * (one_px - fy) + (c * (one_px - fx) + d * fx) * fy
+                left = a + known[r1, c0] * (reference[r1, c0] - a)
+                far = b + known[r1, c3] * (reference[r1, c3] - b)
+                up = a + known[r0, c1] * (reference[r0, c1] - a)
+                down = c + known[r3, c1] * (reference[r3, c1] - c)
+                # Central differences at the nearer sides, blended.
+                gx = half * ((b - left) * (one_px - fx) + (far - a) * fx)
+                gy = half * ((c - up) * (one_px - fy) + (down - a) * fy)
+                # What is not known, or not to be looked at, counts for nothing.
+                counts = use[row, here] * known[r1, c1] * known[r1, c2] * known[r2, c1] * known[r2, c2]
+                away = image[row, here] - value - shift
+                count += counts
+                limited += counts * min(away * away, most)
+                weight = counts / (one_px + (away / width) * (away / width))
+                u = (np.float32(np.int32(j + k)) - half * size) / size
+                wx, wy = weight * gx, weight * gy
+                xx, xy, yy = wx * gx, wx * gy, wy * gy
+                xx0, xy0, yy0 = xx0 + xx, xy0 + xy, yy0 + yy
+                xx, xy, yy = xx * u, xy * u, yy * u
+                xx1, xy1, yy1 = xx1 + xx, xy1 + xy, yy1 + yy
+                xx2, xy2, yy2 = xx2 + xx * u, xy2 + xy * u, yy2 + yy * u
+                x0, x1, y0, y1 = x0 + wx, x1 + wx * u, y0 + wy, y1 + wy * u
+                one += weight
+                ax, ay = wx * away, wy * away
+                ax0, ax1, ay0, ay1 = ax0 + ax, ax1 + ax * u, ay0 + ay, ay1 + ay * u
+                a0 += weight * away
+            j += n
+        compared += float(count)
+        squares += float(limited)
+        _add_block(normal, 0, 0, np.float64(xx0), np.float64(xx1), np.float64(xx2), v)
+        _add_block(normal, 0, 3, np.float64(xy0), np.float64(xy1), np.float64(xy2), v)
+        _add_block(normal, 3, 3, np.float64(yy0), np.float64(yy1), np.float64(yy2), v)
         for first, g0, g1, h0, h1 in ((0, x0, x1, ax0, ax1), (3, y0, y1, ay0, ay1)):
             normal[first, 6] += g1
             normal[first + 1, 6] += g0 * v
@@ -100,7 +113,34 @@ def normal_equations(
     for k in range(7):
         for m in range(k):
             normal[k, m] = normal[m, k]
-    return count, squares
+    return round(compared), squares
+
+
+@kernel
+def _run(fx: float, fy: float, slope_x: float, slope_y: float, most: int) -> int:
+    """For how many px of a row a map lands between the same neighbours as at its first, but for so many steps.
+
+    Maps that lie near the identity keep to them for long; a loop over them reads one px after the other, so that
+    it can be vectorised.
+
+    Parameters
+    ----------
+    fx, fy : float
+        Where the first lands between its neighbours, 0..1.
+    slope_x, slope_y : float
+        By how much that grows with every px.
+    most : int
+    """
+    n = float(most)
+    if slope_x > 0:
+        n = min(n, math.ceil((1 - fx) / slope_x))
+    elif slope_x < 0:
+        n = min(n, math.floor(-fx / slope_x) + 1)
+    if slope_y > 0:
+        n = min(n, math.ceil((1 - fy) / slope_y))
+    elif slope_y < 0:
+        n = min(n, math.floor(-fy / slope_y) + 1)
+    return max(1, int(n))
 
 
 @kernel
@@ -143,6 +183,92 @@ def damped_step(normal: F64, right: F64, damping: float, out: F64) -> None:
         for j in range(k + 1, n):
             rest -= normal[k, j] * out[j]
         out[k] = rest / normal[k, k]
+
+
+@kernel
+def _cubic(f: np.float32) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Weights of the four px around a place, by cubic convolution with OpenCV's parameter, -0.75."""
+    one, p, q = np.float32(1), np.float32(2.25), np.float32(1.25)
+    g, least = one - f, np.float32(-0.75) * f * (one - f)
+    return least * g, one - f * f * (p - q * f), one - g * g * (p - q * g), least * f
+
+
+@kernel
+def lay(picture: F32, sure: F32, affine: F64, out: F32, out_sure: F32) -> None:
+    """Lay a picture onto another by an affine map: cubic convolution, and how sure that is, between its four neighbours.
+
+    As OpenCV does it, with the border's px repeated, several times as fast where the map is near the identity.
+
+    Parameters
+    ----------
+    picture, sure : float32 (h, w)
+    affine : float64 (2, 3)
+        From px of `out` to px of `picture`.
+    out, out_sure : float32 (h, w)
+        Out; 0 beyond the picture.
+    """
+    h, w = picture.shape
+    one = np.float32(1)
+    slope_x, slope_y = affine[0, 0] - 1, affine[1, 0]
+    for i in range(h):
+        j = 0
+        while j < w:
+            x, y = slope_x * j + affine[0, 1] * i + affine[0, 2], slope_y * j + affine[1, 1] * i + affine[1, 2]
+            # Far outside is outside: an int has an end.
+            q, p = int(math.floor(min(max(x, -2.0 * w), 2.0 * w))), int(math.floor(min(max(y, -2.0 * h), 2.0 * h)))
+            n = _run(x - q, y - p, slope_x, slope_y, w - j)
+            if p < 0 or p >= h or q + j + n <= 0 or q + j >= w:
+                out[i, j : j + n], out_sure[i, j : j + n] = 0, 0
+                j += n
+                continue
+            fx0, fy0, step_x, step_y = np.float32(x - q), np.float32(y - p), np.float32(slope_x), np.float32(slope_y)
+            row, r0, r1, r2, r3 = U(i), U(max(p - 1, 0)), U(p), U(min(p + 1, h - 1)), U(min(p + 2, h - 1))
+            below = np.float32(1 if p < h - 1 else 0)
+            # Where all four columns are there.
+            first = min(max(0, 1 - q - j), n)
+            last = max(min(n, w - 2 - q - j), first)
+            before = U(j + q + first - 1)
+            start = U(j + first)
+            for k in range(U(last - first)):
+                t = np.float32(np.int32(k) + np.int32(first))
+                here, c0 = start + U(k), before + U(k)
+                c1, c2, c3 = c0 + U(1), c0 + U(2), c0 + U(3)
+                fx, fy = fx0 + t * step_x, fy0 + t * step_y
+                a0, a1, a2, a3 = _cubic(fx)
+                b0, b1, b2, b3 = _cubic(fy)
+                v0 = a0 * picture[r0, c0] + a1 * picture[r0, c1] + a2 * picture[r0, c2] + a3 * picture[r0, c3]
+                v1 = a0 * picture[r1, c0] + a1 * picture[r1, c1] + a2 * picture[r1, c2] + a3 * picture[r1, c3]
+                v2 = a0 * picture[r2, c0] + a1 * picture[r2, c1] + a2 * picture[r2, c2] + a3 * picture[r2, c3]
+                v3 = a0 * picture[r3, c0] + a1 * picture[r3, c1] + a2 * picture[r3, c2] + a3 * picture[r3, c3]
+                out[row, here] = b0 * v0 + b1 * v1 + b2 * v2 + b3 * v3
+                over = (one - fx) * sure[r1, c1] + fx * sure[r1, c2]
+                under = (one - fx) * sure[r2, c1] + fx * sure[r2, c2]
+                out_sure[row, here] = (one - fy) * over + below * fy * under
+            for k in range(n - (last - first)):
+                at = k if k < first else k + last - first
+                fx, fy = fx0 + np.float32(at) * step_x, fy0 + np.float32(at) * step_y
+                _lay_at_border(picture, sure, i, j + at, p, j + at + q, fx, fy, out, out_sure)
+            j += n
+
+
+@kernel
+def _lay_at_border(
+    picture: F32, sure: F32, i: int, j: int, p: int, q: int, fx: np.float32, fy: np.float32, out: F32, out_sure: F32
+) -> None:
+    """One px of `lay` where some of the columns that it needs are not there."""
+    h, w = picture.shape
+    one, value, certain = np.float32(1), np.float32(0), np.float32(0)
+    if 0 <= q < w:
+        a0, a1, a2, a3 = _cubic(fx)
+        c0, c1, c2, c3 = U(max(q - 1, 0)), U(q), U(min(q + 1, w - 1)), U(min(q + 2, w - 1))
+        for m, share in enumerate(_cubic(fy)):
+            r = U(min(max(p - 1 + m, 0), h - 1))
+            value += share * (a0 * picture[r, c0] + a1 * picture[r, c1] + a2 * picture[r, c2] + a3 * picture[r, c3])
+        right = np.float32(1 if q < w - 1 else 0) * fx
+        for m, share in enumerate((one - fy, fy)):
+            if p + m < h:
+                certain += share * ((one - fx) * sure[U(p + m), c1] + right * sure[U(p + m), c2])
+    out[U(i), U(j)], out_sure[U(i), U(j)] = value, certain
 
 
 @kernel

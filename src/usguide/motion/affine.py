@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from usguide.motion._kernels import lay
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
@@ -14,6 +16,13 @@ def warped(image: F32, affine: F64, how: int = cv2.INTER_LINEAR, border: int = c
     """Return the picture whose px are found in `image` by `affine`."""
     out = cv2.warpAffine(image, affine, image.shape[::-1], flags=how | cv2.WARP_INVERSE_MAP, borderMode=border)
     return np.asarray(out, dtype=np.float32)
+
+
+def laid(image: F32, sure: F32, affine: F64) -> tuple[F32, F32]:
+    """Return the picture whose px are found in `image` by `affine`, cubic, and how sure each is, linear; 0 outside."""
+    out, out_sure = np.empty_like(image), np.empty_like(sure)
+    lay(image, sure, affine, out, out_sure)
+    return out, out_sure
 
 
 def inverse(affine: F64) -> F64:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from usguide.motion._kernels import follow_frame, take_difference
-from usguide.motion.affine import farthest_px, inverse, product, warped
+from usguide.motion.affine import farthest_px, inverse, laid, product
 from usguide.motion.registration import Registration, register_affine
 
 F32 = NDArray[np.float32]
@@ -118,8 +118,8 @@ class Background:
             self._rebase(image, usable)
             return
         back = inverse(self._affine)
-        here = warped(image - np.float32(self._offset), back, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        follow_frame(self._picture, self._known, here, warped(usable.astype(np.float32), back), share)
+        here, sure = laid(image - np.float32(self._offset), usable.astype(np.float32), back)
+        follow_frame(self._picture, self._known, here, sure, share)
 
     def _start(self, image: F32, valid: Mask) -> None:
         self._picture, self._known = image.copy(), valid.astype(np.float32)
@@ -128,8 +128,8 @@ class Background:
     def _rebase(self, image: F32, usable: Mask) -> None:
         if self._picture is None or self._known is None:
             return
-        background = warped(self._picture, self._affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
-        known = warped(self._known, self._affine) > 0.99
+        background, sure = laid(self._picture, self._known, self._affine)
+        known = sure > 0.99
         self._picture = np.where(known, background, image - np.float32(self._offset)).astype(np.float32)
         self._known = (known | usable).astype(np.float32)
         self._affine = np.eye(2, 3)
@@ -159,9 +159,9 @@ def difference_from(picture: F32, sure: F32, affine: F64, image: F32, valid: Mas
 
     A change of gain shifts everything: `offset` is taken off.
     """
-    before = warped(picture, affine, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    before, sure_here = laid(picture, sure, affine)
     difference, known = np.empty_like(image), np.empty(image.shape, np.bool_)
-    take_difference(image, before, warped(sure, affine), valid, offset, difference, known)
+    take_difference(image, before, sure_here, valid, offset, difference, known)
     return difference, known
 
 
