@@ -14,6 +14,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 HIDDEN_END = -1e4
 """Log-likelihood of an end where none may be."""
+WHOLE_PX = 8
+"""Bands are lengthened to a multiple of this by px that are not seen: what is left over would be worked through one by one."""
 
 
 @kernel
@@ -87,16 +89,19 @@ def run_strip_net(
     pooled : float32 (2 * units,)
         Out: the mean of each unit where the network gazes, and its maximum.
     """
-    n, units = inputs.shape[1], first.shape[0]
+    units, length = first.shape[0], inputs.shape[1]
+    n = (length + WHOLE_PX - 1) // WHOLE_PX * WHOLE_PX
+    x = np.zeros((inputs.shape[0], n), np.float32)
+    x[:, :length] = inputs
     margin = 0
     for k in range(dilations.size):
         margin = max(margin, dilations[k])
-    seen = inputs[LOOK_SEEN]
+    seen = x[LOOK_SEEN]
     h, deep = np.zeros((units, n + 2 * margin), np.float32), np.empty((units, n), np.float32)
     zero = np.float32(0)
     for o in range(units):
         deep[o] = first_bias[o]
-    _mixed_by_four(inputs, 0, first, n, deep)
+    _mixed_by_four(x, 0, first, n, deep)
     for o in range(units):
         for t in range(n):
             h[o, margin + t] = max(deep[o, t], zero) * seen[t]
@@ -109,12 +114,12 @@ def run_strip_net(
             for t in range(n):
                 h[o, margin + t] = (h[o, margin + t] + max(deep[o, t], zero)) * seen[t]
     ends[:] = zero
-    _mixed(h, margin, end, n, ends)
+    _mixed(h, margin, end, length, ends)
     look = deep[0]
     look[:] = zero
     _mixed(h, margin, gaze, n, look)
     most = np.float32(-1e30)
-    for t in range(n):
+    for t in range(length):
         if inputs[MAY_END, t] == 0:
             ends[t] = HIDDEN_END
         if seen[t] > 0:
