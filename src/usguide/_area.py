@@ -48,7 +48,13 @@ def shrink_bytes(pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
     _spans(h, h2, top, bottom, top_part, bottom_part)
     _spans(w, w2, left, right, left_part, right_part)
     full_row, full_column = np.float32(h2 / h), np.float32(w2 / w)
-    row = np.empty(w, np.float32)
+    middle, far, widest = np.zeros(w2, np.float32), np.zeros(w2, np.float32), 1
+    for j in range(w2):
+        span = right[j] - left[j] + 1
+        widest = max(widest, span)
+        middle[j] = full_column if span > 2 else right_part[j] if span > 1 else np.float32(0)
+        far[j] = right_part[j] if span > 2 else np.float32(0)
+    row = np.zeros(w + 2, np.float32)
     for i in range(h2):
         first, last = top[i], bottom[i]
         weight, r = top_part[i], U(first)
@@ -58,6 +64,12 @@ def shrink_bytes(pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
             weight, r = bottom_part[i] if k == last else full_row, U(k)
             for j in range(U(w)):
                 row[j] += weight * np.float32(pixels[r, j])
+        if widest <= 3:
+            # Without a branch: what a new px does not reach counts 0.
+            for j in range(U(w2)):
+                a = U(left[j])
+                out[i, j] = row[a] * left_part[j] + row[a + U(1)] * middle[j] + row[a + U(2)] * far[j]
+            continue
         for j in range(U(w2)):
             a, b = U(left[j]), U(right[j])
             total = row[a] * left_part[j]
@@ -91,13 +103,26 @@ def halve_shown(grey: NDArray[np.float32], black: float, out: NDArray[np.uint8])
 
 
 @kernel
+def count_labels(labels: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
+    """Add to `counts` how often each label occurs: areas are runs, and a run is counted at once."""
+    h, w = labels.shape
+    for i in range(U(h)):
+        label, first = labels[i, 0], 0
+        for j in range(1, w):
+            if labels[i, U(j)] != label:
+                counts[label] += j - first
+                label, first = labels[i, U(j)], j
+        counts[label] += w - first
+
+
+@kernel
 def picture_outline(
     labels: NDArray[np.int32],
     large: NDArray[np.bool_],
     h: int,
     w: int,
     corners: NDArray[np.int32],
-    top: NDArray[np.int64],
+    top: NDArray[np.int32],
 ) -> int:
     """Collect the ends of the picture's rows in the full picture's pixels, and its first row in every column.
 
@@ -110,7 +135,7 @@ def picture_outline(
         Of the full picture, whose last odd row or column goes with its neighbour.
     corners : int32 (4 * (h // 2), 2)
         Out: x, y.
-    top : int64 (w,)
+    top : int32 (w,)
         Out; h where a column holds no picture.
 
     Returns
@@ -144,11 +169,12 @@ def picture_outline(
 
 @kernel
 def black_outside(
-    grey: NDArray[np.float32], black: float, hull: NDArray[np.uint8], top: NDArray[np.int64], out: NDArray[np.bool_]
+    grey: NDArray[np.float32], black: float, hull: NDArray[np.uint8], top: NDArray[np.int32], out: NDArray[np.bool_]
 ) -> None:
     """Mark what is black and outside the hull, or over the picture's first row."""
     limit = np.float32(black)
     h, w = grey.shape
     for i in range(h):
+        row = np.int32(i)
         for j in range(U(w)):
-            out[i, j] = (grey[i, j] <= limit) & ((hull[i, j] == 0) | (i < top[j]))
+            out[i, j] = (grey[i, j] <= limit) & ((hull[i, j] == 0) | (row < top[j]))
