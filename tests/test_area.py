@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import frame_of
 
-from usguide._area import shrink_bytes
+from usguide._area import count_labels, shrink_bytes
 from usguide.grid import to_working_grid
 
 RNG = np.random.default_rng(3)
@@ -13,7 +13,15 @@ RNG = np.random.default_rng(3)
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [((768, 1024), (256, 341)), ((90, 60), (30, 20)), ((50, 47), (23, 17)), ((40, 41), (40, 40)), ((9, 9), (9, 9))],
+    [
+        ((768, 1024), (256, 341)),
+        ((90, 60), (30, 20)),
+        ((50, 47), (23, 17)),
+        ((40, 41), (40, 40)),
+        ((9, 9), (9, 9)),
+        ((80, 82), (40, 41)),
+        ((61, 70), (40, 39)),
+    ],
 )
 def test_the_means_are_those_of_the_covered_areas(old, new):
     pixels, out = RNG.integers(0, 256, old, dtype=np.uint8), np.empty(new, np.float32)
@@ -28,6 +36,13 @@ def test_an_even_picture_stays_even():
     out = np.empty((37, 53), np.float32)
     shrink_bytes(np.full((111, 160), 200, np.uint8), out)
     np.testing.assert_allclose(out, 200, atol=1e-3)
+
+
+def test_labels_are_counted():
+    labels = RNG.integers(0, 3, (40, 60)).repeat(5, axis=1).astype(np.int32)
+    counts = np.zeros(4, np.int64)
+    count_labels(labels, counts)
+    np.testing.assert_array_equal(counts, np.bincount(labels.ravel(), minlength=4))
 
 
 def test_bytes_and_floats_have_the_same_working_grid():

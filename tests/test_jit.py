@@ -46,6 +46,7 @@ def kernels_after_warmup(arguments, **environment):
 
 # What the pipeline calls from Python, from a frame's evidence to its tracks and its fluid.
 STEPS = (
+    ("_area", "count_labels"),
     ("_area", "picture_outline"),
     ("detection.strip", "strip_inputs"),
     ("detection.strip_net", "run_strip_net"),
@@ -59,6 +60,7 @@ STEPS = (
     ("detection.forest", "sums_of_trees"),
     ("motion", "normal_equations"),
     ("motion", "damped_step"),
+    ("motion", "lay"),
     ("motion", "take_difference"),
     ("motion", "follow_frame"),
     ("tracking", "predict_belief"),

@@ -32,6 +32,25 @@ def _spans(
 
 
 @kernel
+def _next_parts(
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+    tail: NDArray[np.float32],
+    full: np.float32,
+    second: NDArray[np.float32],
+    third: NDArray[np.float32],
+) -> int:
+    """How much of the second and third old pixel under each new one; return the most that there are under one."""
+    most = 1
+    for i in range(first.size):
+        count = last[i] - first[i] + 1
+        most = max(most, count)
+        second[i] = full if count > 2 else tail[i] if count > 1 else np.float32(0)
+        third[i] = tail[i] if count > 2 else np.float32(0)
+    return most
+
+
+@kernel
 def shrink_bytes(pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
     """Fill `out`, no larger than `pixels` in either direction, with the means of the areas of `pixels`.
 
@@ -48,12 +67,8 @@ def shrink_bytes(pixels: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
     _spans(h, h2, top, bottom, top_part, bottom_part)
     _spans(w, w2, left, right, left_part, right_part)
     full_row, full_column = np.float32(h2 / h), np.float32(w2 / w)
-    middle, far, widest = np.zeros(w2, np.float32), np.zeros(w2, np.float32), 1
-    for j in range(w2):
-        span = right[j] - left[j] + 1
-        widest = max(widest, span)
-        middle[j] = full_column if span > 2 else right_part[j] if span > 1 else np.float32(0)
-        far[j] = right_part[j] if span > 2 else np.float32(0)
+    middle, far = np.empty(w2, np.float32), np.empty(w2, np.float32)
+    widest = _next_parts(left, right, right_part, full_column, middle, far)
     row = np.zeros(w + 2, np.float32)
     for i in range(h2):
         first, last = top[i], bottom[i]

@@ -15,7 +15,7 @@ F64 = NDArray[np.float64]
 HIDDEN_END = -1e4
 """Log-likelihood of an end where none may be."""
 WHOLE_PX = 8
-"""Bands are lengthened to a multiple of this by px that are not seen: what is left over would be worked through one by one."""
+"""Bands are lengthened to a multiple of this by px that are not seen: what is left over would be read one by one."""
 
 
 @kernel
