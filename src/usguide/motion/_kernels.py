@@ -54,7 +54,7 @@ def normal_equations(
         j = 2
         while j < w - 2:
             x, y = slope_x * j + affine[0, 1] * i + affine[0, 2], slope_y * j + affine[1, 1] * i + affine[1, 2]
-            q, p = int(math.floor(x)), int(math.floor(y))
+            q, p = _before(x, w), _before(y, h)
             n = _run(x - q, y - p, slope_x, slope_y, w - 2 - j)
             # Gradients reach one pixel further than the interpolation.
             first, last = max(0, 1 - q - j), min(n, w - 2 - q - j)
@@ -79,7 +79,10 @@ def normal_equations(
                 gy = half * ((c - up) * (one_px - fy) + (down - a) * fy)
                 # What is not known, or not to be looked at, counts for nothing.
                 counts = use[row, here] * known[r1, c1] * known[r1, c2] * known[r2, c1] * known[r2, c2]
-                away = image[row, here] - value - shift
+                # Not even where it is no number.
+                shown = counts > zero
+                away = image[row, here] - value - shift if shown else zero
+                gx, gy = gx if shown else zero, gy if shown else zero
                 count += counts
                 limited += counts * min(away * away, most)
                 weight = counts / (one_px + (away / width) * (away / width))
@@ -117,6 +120,12 @@ def normal_equations(
 
 
 @kernel
+def _before(place: float, size: int) -> int:
+    """Return the whole px before a place; what is far outside stays outside, since an int has an end."""
+    return int(math.floor(min(max(place, -2.0 * size), 2.0 * size)))
+
+
+@kernel
 def _run(fx: float, fy: float, slope_x: float, slope_y: float, most: int) -> int:
     """For how many px of a row a map lands between the same neighbours as at its first, but for so many steps.
 
@@ -133,13 +142,13 @@ def _run(fx: float, fy: float, slope_x: float, slope_y: float, most: int) -> int
     """
     n = float(most)
     if slope_x > 0:
-        n = min(n, math.ceil((1 - fx) / slope_x))
+        n = min(n, np.ceil((1 - fx) / slope_x))
     elif slope_x < 0:
-        n = min(n, math.floor(-fx / slope_x) + 1)
+        n = min(n, np.floor(-fx / slope_x) + 1)
     if slope_y > 0:
-        n = min(n, math.ceil((1 - fy) / slope_y))
+        n = min(n, np.ceil((1 - fy) / slope_y))
     elif slope_y < 0:
-        n = min(n, math.floor(-fy / slope_y) + 1)
+        n = min(n, np.floor(-fy / slope_y) + 1)
     return max(1, int(n))
 
 
@@ -214,16 +223,15 @@ def lay(picture: F32, sure: F32, affine: F64, out: F32, out_sure: F32) -> None:
         j = 0
         while j < w:
             x, y = slope_x * j + affine[0, 1] * i + affine[0, 2], slope_y * j + affine[1, 1] * i + affine[1, 2]
-            # Far outside is outside: an int has an end.
-            q, p = int(math.floor(min(max(x, -2.0 * w), 2.0 * w))), int(math.floor(min(max(y, -2.0 * h), 2.0 * h)))
+            q, p = _before(x, w), _before(y, h)
             n = _run(x - q, y - p, slope_x, slope_y, w - j)
-            if p < 0 or p >= h or q + j + n <= 0 or q + j >= w:
+            if p < -1 or p >= h or q + j + n < 0 or q + j >= w:
                 out[i, j : j + n], out_sure[i, j : j + n] = 0, 0
                 j += n
                 continue
             fx0, fy0, step_x, step_y = np.float32(x - q), np.float32(y - p), np.float32(slope_x), np.float32(slope_y)
-            row, r0, r1, r2, r3 = U(i), U(max(p - 1, 0)), U(p), U(min(p + 1, h - 1)), U(min(p + 2, h - 1))
-            below = np.float32(1 if p < h - 1 else 0)
+            row, r0, r1, r2, r3 = U(i), U(max(p - 1, 0)), U(max(p, 0)), U(min(p + 1, h - 1)), U(min(p + 2, h - 1))
+            above, below = np.float32(1 if p >= 0 else 0), np.float32(1 if p < h - 1 else 0)
             # Where all four columns are there.
             first = min(max(0, 1 - q - j), n)
             last = max(min(n, w - 2 - q - j), first)
@@ -243,7 +251,7 @@ def lay(picture: F32, sure: F32, affine: F64, out: F32, out_sure: F32) -> None:
                 out[row, here] = b0 * v0 + b1 * v1 + b2 * v2 + b3 * v3
                 over = (one - fx) * sure[r1, c1] + fx * sure[r1, c2]
                 under = (one - fx) * sure[r2, c1] + fx * sure[r2, c2]
-                out_sure[row, here] = (one - fy) * over + below * fy * under
+                out_sure[row, here] = above * (one - fy) * over + below * fy * under
             for k in range(n - (last - first)):
                 at = k if k < first else k + last - first
                 fx, fy = fx0 + np.float32(at) * step_x, fy0 + np.float32(at) * step_y
@@ -258,16 +266,16 @@ def _lay_at_border(
     """One px of `lay` where some of the columns that it needs are not there."""
     h, w = picture.shape
     one, value, certain = np.float32(1), np.float32(0), np.float32(0)
-    if 0 <= q < w:
+    if -1 <= q < w:
         a0, a1, a2, a3 = _cubic(fx)
-        c0, c1, c2, c3 = U(max(q - 1, 0)), U(q), U(min(q + 1, w - 1)), U(min(q + 2, w - 1))
+        c0, c1, c2, c3 = U(max(q - 1, 0)), U(max(q, 0)), U(min(q + 1, w - 1)), U(min(q + 2, w - 1))
         for m, share in enumerate(_cubic(fy)):
             r = U(min(max(p - 1 + m, 0), h - 1))
             value += share * (a0 * picture[r, c0] + a1 * picture[r, c1] + a2 * picture[r, c2] + a3 * picture[r, c3])
-        right = np.float32(1 if q < w - 1 else 0) * fx
+        left, right = (one - fx) * np.float32(1 if q >= 0 else 0), fx * np.float32(1 if q < w - 1 else 0)
         for m, share in enumerate((one - fy, fy)):
-            if p + m < h:
-                certain += share * ((one - fx) * sure[U(p + m), c1] + right * sure[U(p + m), c2])
+            if 0 <= p + m < h:
+                certain += share * (left * sure[U(p + m), c1] + right * sure[U(p + m), c2])
     out[U(i), U(j)], out_sure[U(i), U(j)] = value, certain
 
 
