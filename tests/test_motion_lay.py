@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from usguide.motion import register_affine
-from usguide.motion._kernels import normal_equations
+from usguide.motion._kernels import _run, normal_equations
 from usguide.motion.affine import laid
 
 MAPS = {
@@ -147,5 +147,8 @@ def test_what_is_not_to_be_looked_at_need_be_no_number():
 
 def test_a_slope_that_is_next_to_nothing_costs_no_run():
     image, sure = pictures()
-    out, _ = laid(image, sure, np.array([[1, 0, 0], [1e-25, 1, 0]]))
+    affine = np.array([[1, 0, 0], [1e-25, 1, 0]])
+    h, w = image.shape
+    assert _run(affine, 0, 0, w, h, w) == (0, 0, 0.0, 0.0, w)
+    out, _ = laid(image, sure, affine)
     np.testing.assert_array_equal(out, image)

@@ -43,7 +43,7 @@ def normal_equations(
     compared, squares = 0.0, 0.0
     zero, half, one_px, size = np.float32(0), np.float32(0.5), np.float32(1), np.float32(w)
     shift, width, most = np.float32(offset), np.float32(scale), np.float32(9 * scale * scale)
-    slope_x, slope_y = affine[0, 0] - 1, affine[1, 0]
+    step_x, step_y = np.float32(affine[0, 0] - 1), np.float32(affine[1, 0])
     for i in range(2, h - 2):
         v = (i - 0.5 * h) / h
         # Sums over a row, in which v is the same: a product of gradients, times u so many times.
@@ -53,14 +53,12 @@ def normal_equations(
         count = limited = zero
         j = 2
         while j < w - 2:
-            x, y = slope_x * j + affine[0, 1] * i + affine[0, 2], slope_y * j + affine[1, 1] * i + affine[1, 2]
-            q, p = _before(x, w), _before(y, h)
-            n = _run(x - q, y - p, slope_x, slope_y, w - 2 - j)
+            p, q, x, y, n = _run(affine, i, j, w - 2, h, w)
+            fx0, fy0 = np.float32(x), np.float32(y)
             # Gradients reach one pixel further than the interpolation.
             first, last = max(0, 1 - q - j), min(n, w - 2 - q - j)
             if p < 1 or p >= h - 2:
                 last = 0
-            fx0, fy0, step_x, step_y = np.float32(x - q), np.float32(y - p), np.float32(slope_x), np.float32(slope_y)
             row, r0, r1, r2, r3 = U(i), U(p - 1), U(p), U(p + 1), U(p + 2)
             for k in range(first, last):
                 t = np.float32(np.int32(k))
@@ -101,9 +99,9 @@ def normal_equations(
             j += n
         compared += float(count)
         squares += float(limited)
-        _add_block(normal, 0, 0, np.float64(xx0), np.float64(xx1), np.float64(xx2), v)
-        _add_block(normal, 0, 3, np.float64(xy0), np.float64(xy1), np.float64(xy2), v)
-        _add_block(normal, 3, 3, np.float64(yy0), np.float64(yy1), np.float64(yy2), v)
+        _add_block(normal, 0, 0, xx0, xx1, xx2, v)
+        _add_block(normal, 0, 3, xy0, xy1, xy2, v)
+        _add_block(normal, 3, 3, yy0, yy1, yy2, v)
         for first, g0, g1, h0, h1 in ((0, x0, x1, ax0, ax1), (3, y0, y1, ay0, ay1)):
             normal[first, 6] += g1
             normal[first + 1, 6] += g0 * v
@@ -120,27 +118,33 @@ def normal_equations(
 
 
 @kernel
-def _before(place: float, size: int) -> int:
-    """Return the whole px before a place; what is far outside stays outside, since an int has an end."""
-    return int(math.floor(min(max(place, -2.0 * size), 2.0 * size)))
-
-
-@kernel
-def _run(fx: float, fy: float, slope_x: float, slope_y: float, most: int) -> int:
-    """For how many px of a row a map lands between the same neighbours as at its first, but for so many steps.
+def _run(affine: F64, i: int, j: int, end: int, h: int, w: int) -> tuple[int, int, float, float, int]:
+    """Where a px lands, and for how many px of its row a map lands between the same neighbours, but for their steps.
 
     Maps that lie near the identity keep to them for long; a loop over them reads one px after the other, so that
     it can be vectorised.
 
     Parameters
     ----------
-    fx, fy : float
-        Where the first lands between its neighbours, 0..1.
-    slope_x, slope_y : float
-        By how much that grows with every px.
-    most : int
+    affine : float64 (2, 3)
+    i, j : int
+        Row and column of the px.
+    end : int
+        Column at which the run ends at the latest.
+    h, w : int
+        Of the picture in which it lands.
+
+    Returns
+    -------
+    int, int, float, float, int
+        Row of the neighbour before it, and how many columns right of the px's own that is; how far beyond it lands,
+        along x and y; and the number of px.
     """
-    n = float(most)
+    slope_x, slope_y = affine[0, 0] - 1, affine[1, 0]
+    x, y = slope_x * j + affine[0, 1] * i + affine[0, 2], slope_y * j + affine[1, 1] * i + affine[1, 2]
+    # What is far outside stays outside: an int has an end.
+    q, p = math.floor(min(max(x, -2.0 * w), 2.0 * w)), math.floor(min(max(y, -2.0 * h), 2.0 * h))
+    fx, fy, n = x - q, y - p, float(end - j)
     if slope_x > 0:
         n = min(n, np.ceil((1 - fx) / slope_x))
     elif slope_x < 0:
@@ -149,13 +153,16 @@ def _run(fx: float, fy: float, slope_x: float, slope_y: float, most: int) -> int
         n = min(n, np.ceil((1 - fy) / slope_y))
     elif slope_y < 0:
         n = min(n, np.floor(-fy / slope_y) + 1)
-    return max(1, int(n))
+    return int(p), int(q), fx, fy, max(1, int(n))
 
 
 @kernel
-def _add_block(normal: F64, i: int, j: int, zeroth: float, first: float, second: float, v: float) -> None:
+def _add_block(
+    normal: F64, i: int, j: int, zeroth: np.float32, first: np.float32, second: np.float32, v: float
+) -> None:
     """Add a row's products of (u, v, 1) with itself, given the sums over it with u taken no, one and two times."""
-    products = ((second, first * v, first), (first * v, zeroth * v * v, zeroth * v), (first, zeroth * v, zeroth))
+    none, once, twice = np.float64(zeroth), np.float64(first), np.float64(second)
+    products = ((twice, once * v, once), (once * v, none * v * v, none * v), (once, none * v, none))
     for k in range(3):
         for m in range(3):
             normal[i + k, j + m] += products[k][m]
@@ -218,29 +225,25 @@ def lay(picture: F32, sure: F32, affine: F64, out: F32, out_sure: F32) -> None:
     """
     h, w = picture.shape
     one = np.float32(1)
-    slope_x, slope_y = affine[0, 0] - 1, affine[1, 0]
+    step_x, step_y = np.float32(affine[0, 0] - 1), np.float32(affine[1, 0])
     for i in range(h):
         j = 0
         while j < w:
-            x, y = slope_x * j + affine[0, 1] * i + affine[0, 2], slope_y * j + affine[1, 1] * i + affine[1, 2]
-            q, p = _before(x, w), _before(y, h)
-            n = _run(x - q, y - p, slope_x, slope_y, w - j)
+            p, q, x, y, n = _run(affine, i, j, w, h, w)
+            fx0, fy0 = np.float32(x), np.float32(y)
             if p < -1 or p >= h or q + j + n < 0 or q + j >= w:
                 out[i, j : j + n], out_sure[i, j : j + n] = 0, 0
                 j += n
                 continue
-            fx0, fy0, step_x, step_y = np.float32(x - q), np.float32(y - p), np.float32(slope_x), np.float32(slope_y)
             row, r0, r1, r2, r3 = U(i), U(max(p - 1, 0)), U(max(p, 0)), U(min(p + 1, h - 1)), U(min(p + 2, h - 1))
             above, below = np.float32(1 if p >= 0 else 0), np.float32(1 if p < h - 1 else 0)
             # Where all four columns are there.
             first = min(max(0, 1 - q - j), n)
             last = max(min(n, w - 2 - q - j), first)
-            before = U(j + q + first - 1)
-            start = U(j + first)
-            for k in range(U(last - first)):
-                t = np.float32(np.int32(k) + np.int32(first))
-                here, c0 = start + U(k), before + U(k)
-                c1, c2, c3 = c0 + U(1), c0 + U(2), c0 + U(3)
+            for k in range(first, last):
+                t = np.float32(np.int32(k))
+                here, c1 = U(j + k), U(j + k + q)
+                c0, c2, c3 = c1 - U(1), c1 + U(1), c1 + U(2)
                 fx, fy = fx0 + t * step_x, fy0 + t * step_y
                 a0, a1, a2, a3 = _cubic(fx)
                 b0, b1, b2, b3 = _cubic(fy)
