@@ -122,6 +122,8 @@ def tracking(stage):
     stage.page.press("Escape")
     stage.engine.set_target(None)
     until(lambda: stage.page.text("word") == "TRACKING", 40)
+    # The one of the test before may still be on the screen.
+    until(lambda: not has_colour(stage.page, *PINK))
     stage.page.errors.clear()
     yield stage
     assert stage.page.errors == []
